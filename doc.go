@@ -1,0 +1,33 @@
+// Package fringe is the language of the project: the nouns, the shared
+// interfaces and the error type. It imports only the standard library, starts
+// no goroutine and does no I/O.
+//
+// # Glossary
+//
+// One word for one thing; every room keeps to these.
+//
+//   - alias: a name that moves between versions of a function (latest, stable).
+//   - attempt: one try of a task: stage, start, wait, collect.
+//   - call: one request to a function.
+//   - contract: the protocol between Fringe and running code (exec, python, http).
+//   - dataset: named data, scope:name; a file or a directory.
+//   - driver: what starts instances (process, container, kubernetes, slurm).
+//   - environment: what code needs in order to run, and the contract spoken with it.
+//   - function: a named process in the catalogue with typed inputs and outputs.
+//   - instance: running code that can take calls.
+//   - job: a durable call with an id, a phase, a log and results.
+//   - limits: what an instance may use: CPU, memory, processes, file size, time.
+//   - mount: a path of the host made visible inside an instance.
+//   - pool: the warm instances of the site.
+//   - principal: who asks.
+//   - product: a dataset that a call made.
+//   - replica: a copy of a dataset at a site.
+//   - result: what a function answered; a failed function has a result too.
+//   - role: what a principal may do (reader, caller, publisher, operator).
+//   - service: a function whose warm instances take many short calls.
+//   - site: one Fringe with its data and its engines.
+//   - task: a function that runs one process tree per call.
+//   - usage: what an instance used.
+//   - version: one immutable, content-addressed state of a function.
+//   - view: the private sight that an attempt has of one input.
+package fringe

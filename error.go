@@ -1,0 +1,95 @@
+package fringe
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind says what sort of failure an Error is. Kinds cross the wire: a remote
+// error reads as a local one.
+type Kind string
+
+// The kinds of failure.
+const (
+	Invalid     Kind = "invalid"     // the request is wrong and stays wrong
+	NotFound    Kind = "not-found"   // the named thing is not here
+	Conflict    Kind = "conflict"    // it exists already, or with other content
+	Denied      Kind = "denied"      // the principal may not do this
+	Unknown     Kind = "unknown"     // the principal is not known
+	Busy        Kind = "busy"        // full now; the same request can succeed later
+	Unavailable Kind = "unavailable" // a part that is needed does not answer or is not installed
+	TooLarge    Kind = "too-large"   // the request is over a limit of size
+	Internal    Kind = "internal"    // a fault of our own
+)
+
+// Component names the part of the platform in which a failure arose.
+type Component string
+
+// The components that an error can name.
+const (
+	Gateway   Component = "gateway"
+	Catalogue Component = "catalogue"
+	Build     Component = "build"
+	Stage     Component = "stage"
+	Start     Component = "start"
+	UserCode  Component = "user code"
+	Timeout   Component = "timeout"
+	Memory    Component = "memory"
+	Collect   Component = "collect"
+	Data      Component = "data"
+	Store     Component = "store"
+	Engine    Component = "engine"
+)
+
+// Error is a failure of the platform or of a request to it.
+type Error struct {
+	Op        string    // room and verb: "jobs.Claim"
+	Kind      Kind      // what sort of failure
+	Component Component // the part that failed; empty when Op says it all
+	Message   string    // a sentence for the user: what was wrong, and what would be right
+	Pointer   string    // JSON pointer into the input object; empty when not about one input
+	Cure      string    // what to do; empty when Message says it
+	Err       error     // the cause; for the log, not for the caller
+}
+
+// Error gives the operation, the message and the cause.
+func (e *Error) Error() string {
+	s := e.Message
+	if s == "" && e.Err != nil {
+		s = e.Err.Error()
+	} else if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	if e.Op != "" {
+		s = e.Op + ": " + s
+	}
+	return s
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errorf makes an Error of the kind with a user's sentence. A %w verb sets the cause.
+func Errorf(op string, kind Kind, format string, args ...any) *Error {
+	err := fmt.Errorf(format, args...)
+	return &Error{Op: op, Kind: kind, Message: err.Error(), Err: errors.Unwrap(err)}
+}
+
+// E wraps err with the operation. The kind, component, pointer and cure of an
+// Error inside are kept; any other error becomes Internal.
+func E(op string, err error) *Error {
+	var in *Error
+	if errors.As(err, &in) {
+		return &Error{Op: op, Kind: in.Kind, Component: in.Component, Message: in.Message, Pointer: in.Pointer, Cure: in.Cure, Err: err}
+	}
+	return &Error{Op: op, Kind: Internal, Err: err}
+}
+
+// KindOf gives the kind of err: that of the outermost Error, else Internal.
+func KindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return Internal
+}
