@@ -94,4 +94,3 @@ type Instance interface {
 	// by its path inside the instance, below one of its writable mounts.
 	Dial(ctx context.Context, path string) (net.Conn, error)
 }
-
