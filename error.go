@@ -3,6 +3,7 @@ package fringe
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind says what sort of failure an Error is. Kinds cross the wire: a remote
@@ -19,6 +20,7 @@ const (
 	Busy        Kind = "busy"        // full now; the same request can succeed later
 	Unavailable Kind = "unavailable" // a part that is needed does not answer or is not installed
 	TooLarge    Kind = "too-large"   // the request is over a limit of size
+	Failed      Kind = "failed"      // the function itself failed: its code, its limits or its outputs
 	Internal    Kind = "internal"    // a fault of our own
 )
 
@@ -50,6 +52,10 @@ type Error struct {
 	Pointer   string    // JSON pointer into the input object; empty when not about one input
 	Cure      string    // what to do; empty when Message says it
 	Err       error     // the cause; for the log, not for the caller
+
+	// RetryAfter is when the same request can succeed; only with Busy and
+	// Unavailable, 0 when not known.
+	RetryAfter time.Duration
 }
 
 // Error gives the operation, the message and the cause.
@@ -80,7 +86,7 @@ func Errorf(op string, kind Kind, format string, args ...any) *Error {
 func E(op string, err error) *Error {
 	var in *Error
 	if errors.As(err, &in) {
-		return &Error{Op: op, Kind: in.Kind, Component: in.Component, Message: in.Message, Pointer: in.Pointer, Cure: in.Cure, Err: err}
+		return &Error{Op: op, Kind: in.Kind, Component: in.Component, Message: in.Message, Pointer: in.Pointer, Cure: in.Cure, RetryAfter: in.RetryAfter, Err: err}
 	}
 	return &Error{Op: op, Kind: Internal, Err: err}
 }
