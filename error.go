@@ -3,6 +3,7 @@ package fringe
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -58,12 +59,15 @@ type Error struct {
 	RetryAfter time.Duration
 }
 
-// Error gives the operation, the message and the cause.
+// Error gives the operation, the message and the cause, each once.
 func (e *Error) Error() string {
+	var in *Error
 	s := e.Message
-	if s == "" && e.Err != nil {
+	switch {
+	case e.Err == nil:
+	case s == "" || errors.As(e.Err, &in) && in.Message == s:
 		s = e.Err.Error()
-	} else if e.Err != nil {
+	case !strings.Contains(s, e.Err.Error()):
 		s += ": " + e.Err.Error()
 	}
 	if e.Op != "" {
