@@ -85,8 +85,8 @@ func Errorf(op string, kind Kind, format string, args ...any) *Error {
 	return &Error{Op: op, Kind: kind, Message: err.Error(), Err: errors.Unwrap(err)}
 }
 
-// E wraps err with the operation. The kind, component, pointer and cure of an
-// Error inside are kept; any other error becomes Internal.
+// E wraps err with the operation. The kind, component, pointer, cure and time to
+// retry of an Error inside are kept; any other error becomes Internal.
 func E(op string, err error) *Error {
 	var in *Error
 	if errors.As(err, &in) {
