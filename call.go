@@ -29,8 +29,10 @@ type Call struct {
 	Length int64     // of Body; -1 when not known
 
 	// Dir is the call's private directory as the instance sees it; empty
-	// when the call has no files.
-	Dir string
+	// when the call has no files. Files are made visible below it before
+	// the handler runs.
+	Dir   string
+	Files []Mount
 
 	// Log takes what the function writes while it handles the call. Nil
 	// drops it. Writes come from one goroutine.
@@ -44,6 +46,7 @@ type Result struct {
 	Header http.Header
 	Body   io.ReadCloser // the caller closes it
 	Failed bool          // the handler raised, or the program broke the contract
+	Dir    string        // Call.Dir as this machine sees it; it goes when Body is closed
 	Start  time.Duration // time spent to get an instance started; 0 when it was warm
 	Queue  time.Duration // time spent waiting for an instance
 	Cold   bool          // an instance was started for this call
