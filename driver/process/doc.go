@@ -1,0 +1,3 @@
+// Package process starts instances as processes of this Linux machine, each
+// in namespaces of its own.
+package process
