@@ -1,0 +1,395 @@
+// Command site measures a running Fringe as its users meet it, each figure
+// beside a baseline of the same run, and prints Markdown:
+//
+//   - idle: memory of the idle server, size of the binary, time to ready;
+//   - reference: a call with a 1 GiB input against one with a 1 kB input;
+//   - tool: wsclean through Fringe against the same command run bare;
+//   - catalogue: calls, listing and search with 10,000 functions against few.
+//
+// It starts the server itself, in a temporary directory, on loopback.
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"fringe/client"
+)
+
+func main() {
+	log.SetFlags(0)
+	bin := flag.String("fringe", "bin/fringe", "the binary to measure")
+	repo := flag.String("repo", ".", "the checkout, for functions and environments")
+	parts := flag.String("parts", "idle,reference,tool,catalogue", "what to measure")
+	functions := flag.Int("functions", 10000, "functions in the catalogue part")
+	rounds := flag.Int("rounds", 5, "pairs in the tool part")
+	flag.Parse()
+	b, err := start(*bin, *repo)
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = b.run(strings.Split(*parts, ","), *functions, *rounds)
+	b.stop()
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// bench is one server under measurement.
+type bench struct {
+	bin, repo, dir string
+	cmd            *exec.Cmd
+	client         *client.Client
+	ready          time.Duration
+	pid            int
+}
+
+func start(bin, repo string) (*bench, error) {
+	dir, err := os.MkdirTemp("", "fringe-bench-*")
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{bin: bin, repo: repo, dir: dir}
+	if err := b.serve(); err != nil {
+		os.RemoveAll(dir)
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *bench) site() string { return filepath.Join(b.dir, "site") }
+
+// serve starts the server and waits for its first line.
+func (b *bench) serve() error {
+	begin := time.Now()
+	b.cmd = exec.Command(b.bin, "serve", "--dir", b.site(), "--listen", "127.0.0.1:0", "--log-level", "warn")
+	b.cmd.Stderr = os.Stderr
+	out, err := b.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := b.cmd.Start(); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("the server did not start: %w", err)
+	}
+	b.ready = time.Since(begin)
+	b.pid = b.cmd.Process.Pid
+	go io.Copy(io.Discard, out)
+	u := strings.TrimSpace(line[strings.Index(line, "http://"):])
+	token, err := os.ReadFile(filepath.Join(b.site(), "operator.token"))
+	if err != nil {
+		return err
+	}
+	b.client, err = client.New(client.Config{URL: u, Token: strings.TrimSpace(string(token))})
+	return err
+}
+
+func (b *bench) halt() {
+	b.cmd.Process.Signal(syscall.SIGTERM)
+	b.cmd.Wait()
+}
+
+func (b *bench) stop() {
+	b.halt()
+	os.RemoveAll(b.dir)
+}
+
+func (b *bench) cli(args ...string) error {
+	cmd := exec.Command(b.bin, append(args, "--dir", b.site())...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("fringe %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+func (b *bench) run(parts []string, functions, rounds int) error {
+	if err := b.cli("env", "build", filepath.Join(b.repo, "environments")); err != nil {
+		return err
+	}
+	if err := b.cli("publish", filepath.Join(b.repo, "functions")); err != nil {
+		return err
+	}
+	for _, p := range parts {
+		var err error
+		switch p {
+		case "idle":
+			err = b.idle()
+		case "reference":
+			err = b.reference()
+		case "tool":
+			err = b.tool(rounds)
+		case "catalogue":
+			err = b.catalogue(functions)
+		default:
+			err = fmt.Errorf("there is no part %q", p)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// memory gives a line of /proc/PID/status in MB.
+func (b *bench) memory(field string) float64 {
+	doc, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(doc)) {
+		if rest, ok := strings.CutPrefix(line, field+":"); ok {
+			kb, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			return kb / 1024
+		}
+	}
+	return 0
+}
+
+func (b *bench) idle() error {
+	b.halt()
+	if err := b.serve(); err != nil {
+		return err
+	}
+	time.Sleep(3 * time.Second)
+	info, err := os.Stat(b.bin)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n### Idle\n\n| figure | value |\n|---|---:|\n| binary | %.1f MB |\n| start to ready, existing directory | %.0f ms |\n| resident memory, idle | %.1f MB |\n",
+		float64(info.Size())/1e6, b.ready.Seconds()*1000, b.memory("VmRSS"))
+	return nil
+}
+
+// call makes one call and gives how long it took.
+func (b *bench) call(name string, inputs any) (time.Duration, map[string]any, error) {
+	begin := time.Now()
+	out, err := client.Send[map[string]any](context.Background(), b.client, "POST", "/function/"+name, inputs)
+	return time.Since(begin), out, err
+}
+
+func median(d []time.Duration) time.Duration {
+	s := slices.Clone(d)
+	slices.Sort(s)
+	return s[len(s)/2]
+}
+
+func percentile(d []time.Duration, p float64) time.Duration {
+	s := slices.Clone(d)
+	slices.Sort(s)
+	return s[min(len(s)-1, int(float64(len(s))*p))]
+}
+
+func ms(d time.Duration) float64 { return d.Seconds() * 1000 }
+
+// referenceTool is a task that only looks at its input's size, so that what is
+// measured is the way there.
+const referenceTool = `cwlVersion: v1.2
+class: CommandLineTool
+id: %s
+$namespaces: {fringe: "urn:fringe:ns#"}
+hints: {"fringe:Function": {version: 1.0.0, environment: %s}}
+baseCommand: [stat, -L, -c, "%%s"]
+inputs: {data: {type: File, inputBinding: {position: 1}}}
+stdout: size
+outputs:
+  size: {type: stdout}
+`
+
+func (b *bench) reference() error {
+	tool := filepath.Join(b.dir, "size-of.cwl")
+	if err := os.WriteFile(tool, fmt.Appendf(nil, referenceTool, "size-of", "wsclean"), 0o644); err != nil {
+		return err
+	}
+	if err := b.cli("publish", tool); err != nil {
+		return err
+	}
+	sizes := map[string]int64{"small": 1 << 10, "large": 1 << 30}
+	for name, size := range sizes {
+		p := filepath.Join(b.dir, name)
+		f, err := os.Create(p)
+		if err != nil {
+			return err
+		}
+		buf := make([]byte, min(size, 1<<20))
+		for n := int64(0); n < size; n += int64(len(buf)) {
+			if _, err := f.Write(buf); err != nil {
+				return err
+			}
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+		if err := b.cli("data", "add", "bench:"+name, p); err != nil {
+			return err
+		}
+	}
+	times := map[string][]time.Duration{}
+	for range 21 {
+		for name := range sizes {
+			d, _, err := b.call("size-of", map[string]any{"data": map[string]any{"class": "File", "location": "bench:" + name}})
+			if err != nil {
+				return err
+			}
+			times[name] = append(times[name], d)
+		}
+	}
+	small, large := median(times["small"]), median(times["large"])
+	fmt.Printf("\n### A 1 GiB input by reference (task, 21 calls each)\n\n| input | median ms |\n|---|---:|\n| 1 kB | %.1f |\n| 1 GiB | %.1f |\n| difference | %.1f |\n",
+		ms(small), ms(large), ms(large-small))
+	return nil
+}
+
+// tool compares wsclean through Fringe with the same command run bare.
+func (b *bench) tool(rounds int) error {
+	_, out, err := b.call("make-ms", map[string]any{"times": 240})
+	if err != nil {
+		return err
+	}
+	ms1, _ := out["ms"].(map[string]any)
+	location, _ := ms1["location"].(string)
+	d, err := client.Get[client.Dataset](context.Background(), b.client, "/api/v1/datasets/"+client.EscapePath(location), nil)
+	if err != nil {
+		return err
+	}
+	inputs := map[string]any{"vis": []any{map[string]any{"class": "Directory", "location": location}}, "size": []int{512, 512},
+		"scale": "5asec", "niter": 1000, "mgain": 0.8, "auto_threshold": 3}
+	var bare, through []time.Duration
+	var through1 string
+	for i := range rounds + 1 {
+		t, out, err := b.call("wsclean", inputs)
+		if err != nil {
+			return err
+		}
+		if through1 == "" {
+			o, _ := json.Marshal(out)
+			through1 = string(o)
+		}
+		u, err := b.bareWsclean(d.Path, i)
+		if err != nil {
+			return err
+		}
+		if i > 0 { // the first pair warms the page cache
+			through, bare = append(through, t), append(bare, u)
+		}
+	}
+	ratios := make([]float64, len(bare))
+	for i := range bare {
+		ratios[i] = through[i].Seconds() / bare[i].Seconds()
+	}
+	slices.Sort(ratios)
+	fmt.Printf("\n### wsclean on a measurement set of %.0f MB (%d pairs)\n\n| run | median s |\n|---|---:|\n| bare | %.3f |\n| through Fringe | %.3f |\n| ratio, median of pairs (min, max) | %.3f (%.3f, %.3f) |\n| peak server memory | %.1f MB |\n",
+		float64(d.Size)/1e6, rounds, median(bare).Seconds(), median(through).Seconds(), ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1], b.memory("VmHWM"))
+	return nil
+}
+
+func (b *bench) bareWsclean(path string, i int) (time.Duration, error) {
+	dir := filepath.Join(b.dir, "bare", fmt.Sprint(i))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return 0, err
+	}
+	cmd := exec.Command("wsclean", "-no-update-model-required", "-temp-dir", dir, "-j", "2", "-abs-mem", "2", "-name", "wsclean",
+		"-size", "512", "512", "-scale", "5asec", "-niter", "1000", "-mgain", "0.8", "-auto-threshold", "3", path)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "OPENBLAS_NUM_THREADS=1")
+	begin := time.Now()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("wsclean: %w\n%s", err, out)
+	}
+	return time.Since(begin), nil
+}
+
+// catalogue measures calls, listing and search before and after many functions.
+func (b *bench) catalogue(n int) error {
+	before, err := b.catalogueTimes()
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(b.dir, "many")
+	for i := range n {
+		name := fmt.Sprintf("many-%05d", i)
+		f := filepath.Join(dir, fmt.Sprint(i/500), name+".cwl")
+		if err := os.MkdirAll(filepath.Dir(f), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(f, fmt.Appendf(nil, referenceTool, name, "wsclean"), 0o644); err != nil {
+			return err
+		}
+	}
+	begin := time.Now()
+	batches, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		return err
+	}
+	for _, d := range batches {
+		files, err := filepath.Glob(filepath.Join(d, "*.cwl"))
+		if err != nil {
+			return err
+		}
+		if err := b.cli(append([]string{"publish"}, files...)...); err != nil {
+			return err
+		}
+	}
+	publish := time.Since(begin)
+	after, err := b.catalogueTimes()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n### %d functions more\n\n| figure | before ms | after ms | ratio |\n|---|---:|---:|---:|\n", n)
+	for _, k := range []string{"echo, p50", "list, p99", "search, p99"} {
+		fmt.Printf("| %s | %.3f | %.3f | %.2f |\n", k, ms(before[k]), ms(after[k]), after[k].Seconds()/before[k].Seconds())
+	}
+	fmt.Printf("\npublished at %.0f functions/s; resident memory %.1f MB\n", float64(n)/publish.Seconds(), b.memory("VmRSS"))
+	return nil
+}
+
+func (b *bench) catalogueTimes() (map[string]time.Duration, error) {
+	out := map[string]time.Duration{}
+	var echo, list, search []time.Duration
+	for i := range 2000 {
+		d, _, err := b.call("echo", map[string]any{"message": "hello"})
+		if err != nil {
+			return nil, err
+		}
+		if i >= 200 {
+			echo = append(echo, d)
+		}
+	}
+	for range 200 {
+		for q, into := range map[string]*[]time.Duration{"": &list, "wsclean image": &search} {
+			v := url.Values{}
+			if q != "" {
+				v.Set("q", q)
+			}
+			begin := time.Now()
+			res, err := b.client.Do(context.Background(), client.Request{Method: http.MethodGet, Path: "/api/v1/functions", Query: v})
+			if err != nil {
+				return nil, err
+			}
+			io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+			*into = append(*into, time.Since(begin))
+		}
+	}
+	out["echo, p50"], out["list, p99"], out["search, p99"] = percentile(echo, .5), percentile(list, .99), percentile(search, .99)
+	return out, nil
+}

@@ -1,0 +1,465 @@
+package main
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"fringe"
+	"fringe/client"
+)
+
+func (a *app) callCommand() *cobra.Command {
+	var outdir, inputs string
+	c := &cobra.Command{
+		Use:   "call NAME [input=value …]",
+		Short: "Call a function and wait for its answer",
+		Long: `Call a function and wait for its answer.
+
+A value is text that the function's interface gives its type: numbers, true or
+false, comma-separated lists, JSON for records. For a file or a directory write
+the name of a dataset (scope:name), a path on this machine, or a URL. A path is
+used in place when the site is on this machine and sent up otherwise.
+
+The answer is the output object. With -o its files are brought to a directory.`,
+		Example: `  fringe call gaussian-blur image=galaxy.fits sigma=3 -o out
+  fringe call wsclean vis=user:m87.ms size=1024,1024 scale=0.12masec niter=2000
+  fringe call wsclean --inputs job.json`,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.completeFunctions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.call(cmd.Context(), args[0], inputs, args[1:], outdir)
+		},
+	}
+	c.Flags().StringVarP(&outdir, "outdir", "o", "", "bring the files of the answer to this directory")
+	c.Flags().StringVar(&inputs, "inputs", "", "file with the CWL input object as JSON ('-' is standard input)")
+	return c
+}
+
+func (a *app) call(ctx context.Context, name, inputs string, values []string, outdir string) error {
+	cl, err := a.client()
+	if err != nil {
+		return err
+	}
+	req, err := a.callRequest(ctx, cl, name, inputs, values)
+	if err != nil {
+		return err
+	}
+	stop := a.spin(ctx, "calling "+name)
+	res, err := cl.Do(ctx, req)
+	stop()
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if strings.TrimSpace(strings.SplitN(res.Header.Get("Content-Type"), ";", 2)[0]) != "application/json" {
+		_, err := io.Copy(a.stdout, res.Body)
+		return err
+	}
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return fringe.Errorf("call", fringe.Unavailable, "the answer was cut short: %w", err)
+	}
+	var outputs any
+	if err := json.Unmarshal(body, &outputs); err != nil {
+		return fringe.Errorf("call", fringe.Unavailable, "the answer is not JSON: %w", err)
+	}
+	if outdir != "" {
+		if err := a.bring(ctx, cl, outputs, outdir); err != nil {
+			return err
+		}
+	}
+	return a.printOutputs(outputs, res.Header)
+}
+
+// callRequest makes the request: the input object as JSON, or name=value pairs
+// as a form whose text the site gives types.
+func (a *app) callRequest(ctx context.Context, cl *client.Client, name, inputs string, values []string) (client.Request, error) {
+	req := client.Request{Method: "POST", Path: "/function/" + client.EscapePath(name), Header: http.Header{"Accept": {"application/json"}}}
+	if inputs != "" {
+		if len(values) > 0 {
+			return req, fringe.Errorf("call", fringe.Invalid, "give the inputs either with --inputs or as name=value, not both")
+		}
+		f := os.Stdin
+		if inputs != "-" {
+			var err error
+			if f, err = os.Open(inputs); err != nil {
+				return req, fringe.Errorf("call", fringe.NotFound, "%w", err)
+			}
+		}
+		req.Body = f
+		req.Header.Set("Content-Type", "application/json")
+		return req, nil
+	}
+	fn, err := client.Get[client.Function](ctx, cl, "/api/v1/functions/"+client.EscapePath(name), nil)
+	if err != nil {
+		return req, err
+	}
+	form, err := a.formOf(ctx, cl, fn, values)
+	if err != nil {
+		return req, err
+	}
+	pr, pw := io.Pipe()
+	mw := multipart.NewWriter(pw)
+	req.Body = pr
+	req.Header.Set("Content-Type", mw.FormDataContentType())
+	go func() { pw.CloseWithError(form.write(mw)) }()
+	return req, nil
+}
+
+type formPart struct {
+	name, text, file string
+}
+
+type callForm []formPart
+
+func (f callForm) write(mw *multipart.Writer) error {
+	for _, p := range f {
+		if p.file == "" {
+			if err := mw.WriteField(p.name, p.text); err != nil {
+				return err
+			}
+			continue
+		}
+		w, err := mw.CreateFormFile(p.name, filepath.Base(p.file))
+		if err != nil {
+			return err
+		}
+		src, err := os.Open(p.file)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(w, src)
+		src.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return mw.Close()
+}
+
+func (a *app) formOf(ctx context.Context, cl *client.Client, fn client.Function, values []string) (callForm, error) {
+	types := map[string]string{}
+	for _, p := range fn.Inputs {
+		types[p.Name] = p.Type
+	}
+	var form callForm
+	for _, v := range values {
+		name, text, ok := strings.Cut(v, "=")
+		if !ok {
+			return nil, fringe.Errorf("call", fringe.Invalid, "%q is not of the form input=value", v)
+		}
+		t := types[name]
+		if !strings.Contains(t, "File") && !strings.Contains(t, "Directory") {
+			form = append(form, formPart{name: name, text: text})
+			continue
+		}
+		parts, err := a.dataParts(ctx, cl, name, t, text)
+		if err != nil {
+			return nil, err
+		}
+		form = append(form, parts...)
+	}
+	return form, nil
+}
+
+// dataParts turns the text of a file or directory input into form parts.
+func (a *app) dataParts(ctx context.Context, cl *client.Client, name, typ, text string) (callForm, error) {
+	items := []string{text}
+	if strings.Contains(typ, "[]") {
+		items = strings.Split(text, ",")
+	}
+	var refs []string
+	var form callForm
+	for _, item := range items {
+		info, err := os.Stat(item)
+		switch {
+		case err != nil && strings.ContainsAny(item, ":"):
+			refs = append(refs, item)
+		case err != nil:
+			return nil, &fringe.Error{Op: "call", Kind: fringe.NotFound, Component: fringe.Data, Pointer: "/" + name,
+				Message: fmt.Sprintf("there is no file or directory %q here, and it is not the name of a dataset (scope:name)", item),
+				Cure:    "see the datasets of the site with: fringe data list"}
+		case a.local(cl):
+			abs, err := filepath.Abs(item)
+			if err != nil {
+				return nil, err
+			}
+			refs = append(refs, (&url.URL{Scheme: "file", Path: abs}).String())
+		case info.IsDir():
+			did, err := a.sendUp(ctx, cl, item)
+			if err != nil {
+				return nil, err
+			}
+			refs = append(refs, did)
+		default:
+			form = append(form, formPart{name: name, file: item})
+		}
+	}
+	if len(refs) > 0 {
+		form = append(form, formPart{name: name, text: strings.Join(refs, ",")})
+	}
+	return form, nil
+}
+
+// local says whether the site is on this machine and knows us as its operator,
+// so that it may use our files in place.
+func (a *app) local(cl *client.Client) bool {
+	u, err := url.Parse(a.set.URL)
+	if err != nil || u.Hostname() != "127.0.0.1" && u.Hostname() != "localhost" && u.Hostname() != "::1" {
+		return false
+	}
+	info, err := client.Get[client.Info](context.Background(), cl, "/api/v1/info", nil)
+	return err == nil && info.Principal.Role == fringe.Operator
+}
+
+func (a *app) printOutputs(outputs any, h http.Header) error {
+	return a.print(outputs, func(w io.Writer) {
+		o, ok := outputs.(map[string]any)
+		if !ok {
+			b, _ := json.MarshalIndent(outputs, "", "  ")
+			fmt.Fprintf(w, "%s\n", b)
+			return
+		}
+		names := make([]string, 0, len(o))
+		for n := range o {
+			names = append(names, n)
+		}
+		sort.Strings(names)
+		table(w, "OUTPUT VALUE", func(row func(...any)) {
+			for _, n := range names {
+				row(n, brief(o[n]))
+			}
+		})
+		fmt.Fprintf(w, "\ncall %s  %s\n", h.Get("X-Call-Id"), timingText(h.Get("Server-Timing")))
+	})
+}
+
+// brief gives an output value in one line.
+func brief(v any) string {
+	switch v := v.(type) {
+	case map[string]any:
+		if c, _ := v["class"].(string); c == "File" || c == "Directory" {
+			at, _ := v["path"].(string)
+			if at == "" {
+				at, _ = v["location"].(string)
+			}
+			if size, ok := v["size"].(float64); ok {
+				return fmt.Sprintf("%s  (%s)", at, bytesText(int64(size)))
+			}
+			return at
+		}
+	case []any:
+		if len(v) > 0 {
+			if _, ok := v[0].(map[string]any); ok {
+				var s []string
+				for _, x := range v {
+					s = append(s, brief(x))
+				}
+				return strings.Join(s, ", ")
+			}
+		}
+	case string:
+		return v
+	}
+	b, _ := json.Marshal(v)
+	return string(b)
+}
+
+// timingText turns a Server-Timing header into "queue 0.1 ms, start 3 ms, …".
+func timingText(h string) string {
+	var out []string
+	for part := range strings.SplitSeq(h, ",") {
+		name, rest, ok := strings.Cut(strings.TrimSpace(part), ";dur=")
+		if !ok {
+			continue
+		}
+		d, err := time.ParseDuration(rest + "ms")
+		if err != nil {
+			continue
+		}
+		out = append(out, name+" "+durationText(d))
+	}
+	return strings.Join(out, ", ")
+}
+
+func durationText(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}
+
+func bytesText(n int64) string {
+	const units = "kMGTP"
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	f := float64(n)
+	i := -1
+	for f >= 1000 && i < len(units)-1 {
+		f /= 1000
+		i++
+	}
+	return fmt.Sprintf("%.1f %cB", f, units[i])
+}
+
+// bring downloads every file and directory of the output object into dir and
+// notes its path in the object.
+func (a *app) bring(ctx context.Context, cl *client.Client, v any, dir string) error {
+	switch v := v.(type) {
+	case []any:
+		for _, x := range v {
+			if err := a.bring(ctx, cl, x, dir); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		class, _ := v["class"].(string)
+		location, _ := v["location"].(string)
+		if class != "File" && class != "Directory" || location == "" {
+			for _, x := range v {
+				if err := a.bring(ctx, cl, x, dir); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		base, _ := v["basename"].(string)
+		path, err := a.fetch(ctx, cl, location, dir, base)
+		if err != nil {
+			return err
+		}
+		v["path"] = path
+		return a.bring(ctx, cl, v["secondaryFiles"], dir)
+	}
+	return nil
+}
+
+// fetch downloads a dataset to dir/base and gives the path.
+func (a *app) fetch(ctx context.Context, cl *client.Client, did, dir, base string) (string, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	res, err := cl.Do(ctx, client.Request{Method: "GET", Path: "/api/v1/content/" + client.EscapePath(did)})
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	path := filepath.Join(dir, filepath.Base("/"+base))
+	body := io.Reader(res.Body)
+	if terminal(a.stderr) {
+		bar := progressbar.DefaultBytes(res.ContentLength, base)
+		defer bar.Close()
+		body = io.TeeReader(body, bar)
+	}
+	if res.Header.Get("Content-Type") == "application/x-tar" {
+		return path, untar(body, path)
+	}
+	tmp, err := os.CreateTemp(dir, ".fringe-*")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(tmp.Name())
+	if _, err := io.Copy(tmp, body); err != nil {
+		tmp.Close()
+		return "", fringe.Errorf("fetch", fringe.Unavailable, "%s was cut short: %w", did, err)
+	}
+	if err := tmp.Close(); err != nil {
+		return "", err
+	}
+	if err := os.Chmod(tmp.Name(), 0o644); err != nil {
+		return "", err
+	}
+	return path, os.Rename(tmp.Name(), path)
+}
+
+// untar unpacks a directory dataset to path, which must not exist. os.Root
+// keeps every entry below it.
+func untar(r io.Reader, path string) error {
+	if err := os.Mkdir(path, 0o755); err != nil {
+		return fringe.Errorf("fetch", fringe.Conflict, "%w", err)
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	tr := tar.NewReader(r)
+	for {
+		h, err := tr.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fringe.Errorf("fetch", fringe.Unavailable, "the directory was cut short: %w", err)
+		}
+		name := filepath.Clean(h.Name)
+		switch h.Typeflag {
+		case tar.TypeDir:
+			err = root.MkdirAll(name, 0o755)
+		case tar.TypeReg:
+			err = writeEntry(root, name, tr)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func writeEntry(root *os.Root, name string, r io.Reader) error {
+	if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	f, err := root.Create(name)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(f, r); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+// spin shows on a terminal that something goes on, and for how long; the
+// function that it gives ends it.
+func (a *app) spin(ctx context.Context, text string) (stop func()) {
+	if !terminal(a.stderr) || a.json {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		begin := time.Now()
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-ctx.Done():
+				fmt.Fprint(a.stderr, "\r\033[K")
+				return
+			case <-tick.C:
+				fmt.Fprintf(a.stderr, "\r\033[K%c %s  %s", `|/-\`[i%4], text, time.Since(begin).Round(100*time.Millisecond))
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}

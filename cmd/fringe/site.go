@@ -1,0 +1,376 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sort"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fringe"
+	"fringe/client"
+	"fringe/driver/process"
+	"fringe/server"
+)
+
+func (a *app) serveCommand() *cobra.Command {
+	cfg := server.Defaults()
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a site",
+		Long: `Run a site. Everything it keeps is below --dir; no other server is needed.
+
+The first start writes an operator's token to DIR/operator.token, which the
+commands on this machine find by themselves. SIGTERM or Ctrl-C lets running
+calls end, then stops.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg.Dir = a.set.Dir
+			cfg.Log = a.stderr
+			if err := process.PrivateMounts(); err != nil {
+				fmt.Fprintln(a.stderr, "fringe: no private mounts:", err)
+			}
+			return server.Run(cmd.Context(), cfg, func(url string) {
+				fmt.Fprintf(a.stdout, "Fringe %s at %s\n  directory  %s\n  token      %s\n", server.Version(), url, cfg.Dir,
+					filepath.Join(cfg.Dir, "operator.token"))
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&cfg.Listen, "listen", cfg.Listen, "address to listen on; port 0 takes a free one")
+	f.StringVar(&cfg.Name, "name", cfg.Name, "name of the site")
+	f.Float64Var(&cfg.CPU, "cpu", cfg.CPU, "cores for tasks")
+	f.Int64Var(&cfg.MemoryMiB, "memory", cfg.MemoryMiB, "MiB of memory for tasks")
+	f.IntVar(&cfg.Queue, "queue", cfg.Queue, "tasks that may wait; more are answered 429")
+	f.IntVar(&cfg.Instances, "instances", cfg.Instances, "warm instances at most")
+	f.StringSliceVar(&cfg.Roots, "data-root", nil, "directory whose files callers may name by path (operators may name any)")
+	f.DurationVar(&cfg.Drain, "drain", cfg.Drain, "how long a stop waits for running calls")
+	f.Int64Var(&cfg.UploadMiB, "max-upload", cfg.UploadMiB, "MiB of the largest file in a call's own body")
+	f.StringVar(&cfg.LogLevel, "log-level", cfg.LogLevel, "debug, info, warn or error")
+	return c
+}
+
+func (a *app) doctorCommand() *cobra.Command {
+	return &cobra.Command{Use: "doctor", Short: "Say what this machine enforces, and how to mend what is missing", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			checks := server.Doctor(cmd.Context(), a.set.Dir)
+			bad := 0
+			for _, c := range checks {
+				if !c.OK {
+					bad++
+				}
+			}
+			err := a.print(checks, func(w io.Writer) {
+				for _, c := range checks {
+					mark := "ok  "
+					if !c.OK {
+						mark = "MISS"
+					}
+					fmt.Fprintf(w, "%s  %-18s %s\n", mark, c.Name, c.Detail)
+					if !c.OK && c.Cure != "" {
+						fmt.Fprintf(w, "      %-18s mend: %s\n", "", c.Cure)
+					}
+				}
+				if bad == 0 {
+					fmt.Fprintln(w, "everything that Fringe can use is here")
+				}
+			})
+			if err == nil && bad > 0 {
+				return exitCode(1)
+			}
+			return err
+		}}
+}
+
+func (a *app) tokenCommand() *cobra.Command {
+	c := &cobra.Command{Use: "token", Short: "Look after tokens"}
+	var role string
+	var days float64
+	create := &cobra.Command{Use: "create NAME", Short: "Make a token; it is shown this once", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := a.client()
+			if err != nil {
+				return err
+			}
+			t, err := client.Send[client.Token](cmd.Context(), cl, "POST", "/api/v1/tokens",
+				client.CreateToken{Name: args[0], Role: fringe.Role(role), Days: days})
+			if err != nil {
+				return err
+			}
+			return a.print(t, func(w io.Writer) { fmt.Fprintln(w, t.Secret) })
+		}}
+	create.Flags().StringVar(&role, "role", "caller", "reader, caller, publisher or operator")
+	create.Flags().Float64Var(&days, "days", 0, "days until it expires; 0 is never")
+	list := &cobra.Command{Use: "list", Short: "List tokens", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cl, err := a.client()
+			if err != nil {
+				return err
+			}
+			p, err := client.Get[client.Page[client.Token]](cmd.Context(), cl, "/api/v1/tokens", nil)
+			if err != nil {
+				return err
+			}
+			return a.print(p.Items, func(w io.Writer) {
+				table(w, "ID NAME ROLE CREATED EXPIRES USED", func(row func(...any)) {
+					for _, t := range p.Items {
+						row(t.ID, t.Name, t.Role, day(&t.Created), day(t.Expires), day(t.Used))
+					}
+				})
+			})
+		}}
+	revoke := &cobra.Command{Use: "revoke NAME|ID", Short: "Make a token worthless at once", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := a.client()
+			if err != nil {
+				return err
+			}
+			return cl.Delete(cmd.Context(), "/api/v1/tokens/"+url.PathEscape(args[0]))
+		}}
+	c.AddCommand(create, list, revoke)
+	return c
+}
+
+func day(t *time.Time) string {
+	if t == nil || t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+func (a *app) envCommand() *cobra.Command {
+	c := &cobra.Command{Use: "env", Short: "Look after environments"}
+	build := &cobra.Command{Use: "build PATH…", Short: "Build environments from their environment.yaml", Args: cobra.MinimumNArgs(1),
+		Example: "  fringe env build environments/wsclean\n  fringe env build environments",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := a.client()
+			if err != nil {
+				return err
+			}
+			for _, p := range args {
+				for _, f := range declarations(p) {
+					if err := a.buildEnvironment(cmd.Context(), cl, f); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}}
+	list := &cobra.Command{Use: "list", Short: "List environments", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			items, _, err := pages[client.Environment](cmd.Context(), a, "/api/v1/environments", url.Values{}, true)
+			if err != nil {
+				return err
+			}
+			return a.print(items, func(w io.Writer) {
+				table(w, "ENVIRONMENT CONTRACT PACKAGES DIGEST", func(row func(...any)) {
+					for _, e := range items {
+						row(e.Name, e.Contract, len(e.Packages), short(e.Digest))
+					}
+				})
+			})
+		}}
+	show := &cobra.Command{Use: "show NAME", Short: "Show an environment with its exact packages", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := a.client()
+			if err != nil {
+				return err
+			}
+			e, err := client.Get[client.Environment](cmd.Context(), cl, "/api/v1/environments/"+url.PathEscape(args[0]), nil)
+			if err != nil {
+				return err
+			}
+			return a.print(e, func(w io.Writer) {
+				fmt.Fprintf(w, "%s  %s\ncontract  %s\ndigest    %s\nlimits    %s\n", e.Name, e.Description, e.Contract, e.Digest, limitsText(e.Limits))
+				for _, k := range sortedKeys(e.Variables) {
+					fmt.Fprintf(w, "variable  %s=%s\n", k, e.Variables[k])
+				}
+				for _, k := range sortedKeys(e.Packages) {
+					fmt.Fprintf(w, "package   %s %s\n", k, e.Packages[k])
+				}
+			})
+		}}
+	remove := &cobra.Command{Use: "remove NAME", Short: "Remove an environment that no function uses", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := a.client()
+			if err != nil {
+				return err
+			}
+			return cl.Delete(cmd.Context(), "/api/v1/environments/"+url.PathEscape(args[0]))
+		}}
+	c.AddCommand(build, list, show, remove)
+	return c
+}
+
+func short(d fringe.Digest) string {
+	if len(d) > 19 {
+		return string(d[:19])
+	}
+	return string(d)
+}
+
+// declarations gives the environment.yaml files at or one level below p.
+func declarations(p string) []string {
+	const name = "environment.yaml"
+	if info, err := os.Stat(p); err != nil || !info.IsDir() {
+		return []string{p}
+	}
+	if _, err := os.Stat(filepath.Join(p, name)); err == nil {
+		return []string{filepath.Join(p, name)}
+	}
+	found, _ := filepath.Glob(filepath.Join(p, "*", name))
+	if found == nil {
+		return []string{filepath.Join(p, name)}
+	}
+	return found
+}
+
+// buildEnvironment sends a declaration and shows the build's log as it grows.
+func (a *app) buildEnvironment(ctx context.Context, cl *client.Client, file string) error {
+	doc, err := os.Open(file)
+	if err != nil {
+		return &fringe.Error{Op: "env build", Kind: fringe.NotFound, Component: fringe.Build, Err: err,
+			Message: "there is no environment declaration " + file, Cure: "give an environment.yaml or a directory that has one"}
+	}
+	defer doc.Close()
+	res, err := cl.Do(ctx, client.Request{Method: "POST", Path: "/api/v1/environments", Query: url.Values{"file": {file}}, Body: doc,
+		Header: http.Header{"Content-Type": {"application/yaml"}}})
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	lines.Buffer(nil, 4<<20)
+	for lines.Scan() {
+		var ev client.BuildEvent
+		if err := json.Unmarshal(lines.Bytes(), &ev); err != nil {
+			return fringe.Errorf("env build", fringe.Unavailable, "the site's answer is not understood: %w", err)
+		}
+		switch {
+		case ev.Problem != nil:
+			return ev.Problem.Err()
+		case ev.Environment != nil:
+			return a.print(ev.Environment, func(w io.Writer) {
+				fmt.Fprintf(w, "built %-12s %s  %d packages\n", ev.Environment.Name, short(ev.Environment.Digest), len(ev.Environment.Packages))
+			})
+		default:
+			fmt.Fprint(a.stderr, ev.Log)
+		}
+	}
+	return fringe.Errorf("env build", fringe.Unavailable, "the site went away during the build; build again, nothing is half done")
+}
+
+func (a *app) callsCommand() *cobra.Command {
+	var phase, function string
+	c := &cobra.Command{Use: "calls [ID]", Short: "List calls of tasks, or show one", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return a.showCall(cmd.Context(), args[0])
+			}
+			q := url.Values{}
+			for k, v := range map[string]string{"phase": phase, "function": function} {
+				if v != "" {
+					q.Set(k, v)
+				}
+			}
+			items, more, err := pages[client.Call](cmd.Context(), a, "/api/v1/calls", q, false)
+			if err != nil {
+				return err
+			}
+			return a.print(items, func(w io.Writer) {
+				table(w, "CALL FUNCTION PHASE SUBMITTED QUEUE START RUN", func(row func(...any)) {
+					for _, c := range items {
+						row(c.ID, c.Function, c.Phase, c.Submitted.Local().Format("2006-01-02 15:04:05"),
+							seconds(c.Timing.Queue), seconds(c.Timing.Start), seconds(c.Timing.Run))
+					}
+				})
+				moreHint(w, more)
+			})
+		}}
+	c.Flags().StringVar(&phase, "phase", "", "only of this phase (QUEUED, EXECUTING, COMPLETED, ERROR, ABORTED)")
+	c.Flags().StringVar(&function, "function", "", "only of this function")
+	abort := &cobra.Command{Use: "abort ID", Short: "Stop a call", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := a.client()
+			if err != nil {
+				return err
+			}
+			return cl.Delete(cmd.Context(), "/api/v1/calls/"+url.PathEscape(args[0]))
+		}}
+	c.AddCommand(abort)
+	return c
+}
+
+func seconds(s float64) string { return durationText(time.Duration(s * float64(time.Second))) }
+
+func (a *app) showCall(ctx context.Context, id string) error {
+	cl, err := a.client()
+	if err != nil {
+		return err
+	}
+	c, err := client.Get[client.Call](ctx, cl, "/api/v1/calls/"+url.PathEscape(id), nil)
+	if err != nil {
+		return err
+	}
+	return a.print(c, func(w io.Writer) {
+		fmt.Fprintf(w, "call       %s\nfunction   %s\nphase      %s\nowner      %s\nsubmitted  %s\n", c.ID, c.Function, c.Phase, c.Owner,
+			c.Submitted.Local().Format(time.RFC3339))
+		fmt.Fprintf(w, "time       queue %s, start %s, run %s\n", seconds(c.Timing.Queue), seconds(c.Timing.Start), seconds(c.Timing.Run))
+		if c.Usage != nil {
+			fmt.Fprintf(w, "used       %s CPU, %s memory at most\n", durationText(c.Usage.CPU), bytesText(c.Usage.PeakMemory))
+		}
+		fmt.Fprintf(w, "inputs     %s\n", c.Inputs)
+		if len(c.Outputs) > 0 {
+			fmt.Fprintf(w, "outputs    %s\n", c.Outputs)
+		}
+		if c.Error != nil {
+			explain(w, c.Error.Err())
+		}
+	})
+}
+
+func (a *app) logsCommand() *cobra.Command {
+	var follow bool
+	var stream string
+	c := &cobra.Command{Use: "logs CALL", Short: "Show what a call wrote; -f while it runs", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := a.client()
+			if err != nil {
+				return err
+			}
+			q := url.Values{}
+			if stream != "" {
+				q.Set("stream", stream)
+			}
+			if follow {
+				q.Set("follow", "true")
+			}
+			res, err := cl.Do(cmd.Context(), client.Request{Method: "GET", Path: "/api/v1/calls/" + url.PathEscape(args[0]) + "/log", Query: q})
+			if err != nil {
+				return err
+			}
+			defer res.Body.Close()
+			_, err = io.Copy(a.stdout, res.Body)
+			return err
+		}}
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the call ends")
+	c.Flags().StringVar(&stream, "stream", "", "stdout or stderr; both without it")
+	return c
+}

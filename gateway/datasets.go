@@ -1,0 +1,158 @@
+package gateway
+
+import (
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"fringe"
+	"fringe/client"
+	"fringe/data"
+)
+
+func didOf(r *http.Request) (fringe.DID, error) { return fringe.ParseDID(r.PathValue("did")) }
+
+func (g *Gateway) listDatasets(r *http.Request) (answer, error) {
+	limit, err := limitOf(r)
+	if err != nil {
+		return answer{}, err
+	}
+	q := r.URL.Query()
+	found, next, err := g.cfg.Data.List(r.Context(), data.Filter{Prefix: q.Get("prefix"), Owner: q.Get("owner"), Limit: limit, Cursor: q.Get("cursor")})
+	if err != nil {
+		return answer{}, err
+	}
+	page := client.Page[client.Dataset]{Items: []client.Dataset{}, Next: next}
+	for _, d := range found {
+		page.Items = append(page.Items, wireDataset(r, d))
+	}
+	return ok(page), nil
+}
+
+// wireDataset tells the path to operators only.
+func wireDataset(r *http.Request, d fringe.Dataset) client.Dataset {
+	c := client.Dataset{DID: d.DID.String(), Directory: d.Directory, Size: d.Size, Checksum: d.Checksum, MediaType: d.MediaType,
+		Basename: d.Basename, Owned: d.Owned, Call: d.Call, Owner: d.Owner, Created: d.Created}
+	if fringe.PrincipalOf(r.Context()).Role.Includes(fringe.Operator) {
+		c.Path = d.Path
+	}
+	return c
+}
+
+// addDataset takes a path of this machine (operators, or below a data root) or
+// a URL.
+func (g *Gateway) addDataset(r *http.Request) (answer, error) {
+	const op = "gateway.addDataset"
+	var body client.AddDataset
+	if err := decode(r, &body); err != nil {
+		return answer{}, err
+	}
+	did, err := fringe.ParseDID(body.DID)
+	if err != nil {
+		return answer{}, err
+	}
+	p := fringe.PrincipalOf(r.Context())
+	req := data.AddRequest{DID: did, URL: body.URL, Basename: body.Basename, Owner: p.Name}
+	switch {
+	case (body.Path == "") == (body.URL == ""):
+		return answer{}, fringe.Errorf(op, fringe.Invalid, "give either path or url")
+	case body.Path != "":
+		d, err := g.cfg.Data.Resolve(r.Context(), (&url.URL{Scheme: "file", Path: body.Path}).String(), p)
+		if err != nil {
+			return answer{}, err
+		}
+		req.Path = d.Path
+	}
+	d, err := g.cfg.Data.Add(r.Context(), req)
+	if err != nil {
+		return answer{}, err
+	}
+	return created(wireDataset(r, d)), nil
+}
+
+func (g *Gateway) dataset(r *http.Request) (answer, error) {
+	did, err := didOf(r)
+	if err != nil {
+		return answer{}, err
+	}
+	d, err := g.cfg.Data.Get(r.Context(), did)
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(wireDataset(r, d)), nil
+}
+
+// removeDataset lets callers remove their own datasets, operators any.
+func (g *Gateway) removeDataset(r *http.Request) (answer, error) {
+	did, err := didOf(r)
+	if err != nil {
+		return answer{}, err
+	}
+	d, err := g.cfg.Data.Get(r.Context(), did)
+	if err != nil {
+		return answer{}, err
+	}
+	if p := fringe.PrincipalOf(r.Context()); d.Owner != p.Name && !p.Role.Includes(fringe.Operator) {
+		return answer{}, &fringe.Error{Op: "gateway.removeDataset", Kind: fringe.Denied, Component: fringe.Data,
+			Message: did.String() + " belongs to " + d.Owner + "; only its owner and operators remove it"}
+	}
+	return none(), g.cfg.Data.Remove(r.Context(), did)
+}
+
+func (g *Gateway) content(w http.ResponseWriter, r *http.Request) error {
+	did, err := didOf(r)
+	if err != nil {
+		return err
+	}
+	return g.sendFile(w, r, did)
+}
+
+// sendFile sends a file (ranges are served), or a directory as tar.
+func (g *Gateway) sendFile(w http.ResponseWriter, r *http.Request, did fringe.DID) error {
+	d, err := g.cfg.Data.Get(r.Context(), did)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	if d.Directory {
+		h.Set("Content-Type", "application/x-tar")
+		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": d.Basename + ".tar"}))
+		if err := g.cfg.Data.WriteTar(r.Context(), did, w); err != nil {
+			g.log.Warn("tar cut short", "did", did, "err", err)
+			panic(http.ErrAbortHandler)
+		}
+		return nil
+	}
+	f, err := g.cfg.Data.Open(r.Context(), did)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if d.MediaType != "" {
+		h.Set("Content-Type", d.MediaType)
+	} else {
+		h.Set("Content-Type", "application/octet-stream")
+	}
+	h.Set("Content-Disposition", mime.FormatMediaType("inline", map[string]string{"filename": d.Basename}))
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("ETag", strconv.Quote(d.Created.UTC().Format("20060102150405.000000000")+"-"+strconv.FormatInt(d.Size, 36)))
+	http.ServeContent(w, r, d.Basename, d.Created, f)
+	return nil
+}
+
+// putContent makes a dataset of the body: a file, or with the type
+// application/x-tar a directory.
+func (g *Gateway) putContent(r *http.Request) (answer, error) {
+	did, err := didOf(r)
+	if err != nil {
+		return answer{}, err
+	}
+	mt, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	d, err := g.cfg.Data.Add(r.Context(), data.AddRequest{DID: did, Source: r.Body, Directory: mt == "application/x-tar",
+		Basename: r.URL.Query().Get("basename"), Owner: fringe.PrincipalOf(r.Context()).Name})
+	if err != nil {
+		return answer{}, err
+	}
+	return created(wireDataset(r, d)), nil
+}

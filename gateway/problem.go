@@ -1,0 +1,111 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+
+	"fringe"
+	"fringe/client"
+)
+
+// statusOf is the one table from kinds to HTTP status codes.
+func statusOf(err error) int {
+	var e *fringe.Error
+	if !errors.As(err, &e) {
+		if errors.Is(err, context.Canceled) {
+			return 499 // the client closed the request; nobody reads this
+		}
+		return http.StatusInternalServerError
+	}
+	switch e.Kind {
+	case fringe.Invalid:
+		return http.StatusUnprocessableEntity
+	case fringe.NotFound:
+		return http.StatusNotFound
+	case fringe.Conflict:
+		return http.StatusConflict
+	case fringe.Denied:
+		return http.StatusForbidden
+	case fringe.Unknown:
+		return http.StatusUnauthorized
+	case fringe.Busy:
+		return http.StatusTooManyRequests
+	case fringe.Unavailable:
+		return http.StatusServiceUnavailable
+	case fringe.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case fringe.Failed:
+		if e.Component == fringe.Timeout {
+			return http.StatusGatewayTimeout
+		}
+	}
+	return http.StatusInternalServerError
+}
+
+// titles are the short names of the kinds in problem documents.
+func titleOf(k fringe.Kind) string {
+	switch k {
+	case fringe.Invalid:
+		return "The request is not valid"
+	case fringe.NotFound:
+		return "Not found"
+	case fringe.Conflict:
+		return "It conflicts with what is there"
+	case fringe.Denied:
+		return "Not allowed"
+	case fringe.Unknown:
+		return "A valid token is needed"
+	case fringe.Busy:
+		return "Full now"
+	case fringe.Unavailable:
+		return "Not available"
+	case fringe.TooLarge:
+		return "Too large"
+	case fringe.Failed:
+		return "The function failed"
+	}
+	return "A fault of the platform"
+}
+
+// problemOf gives the document for err. What is internal stays in the log.
+func problemOf(err error, call fringe.CallID) client.Problem {
+	e := &fringe.Error{Kind: fringe.Internal}
+	errors.As(err, &e)
+	p := client.Problem{Type: "urn:fringe:problem:" + string(e.Kind), Title: titleOf(e.Kind), Status: statusOf(err),
+		Detail: e.Message, Component: e.Component, Pointer: e.Pointer, Cure: e.Cure, Call: call}
+	if p.Detail == "" {
+		p.Detail = "the platform failed; the server's log says why"
+	}
+	if p.Component == "" {
+		p.Component = fringe.Gateway
+	}
+	return p
+}
+
+// writeProblem answers with the problem document of err.
+func (g *Gateway) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
+	p := problemOf(err, fringe.CallID(w.Header().Get(callHeader)))
+	level := g.log.Info
+	if p.Status >= 500 {
+		level = g.log.Warn
+	}
+	level("problem", "method", r.Method, "path", r.URL.Path, "status", p.Status, "call", p.Call,
+		"principal", fringe.PrincipalOf(r.Context()).Name, "err", err)
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Del("Content-Length")
+	h.Set("X-Fringe-Component", string(p.Component))
+	var e *fringe.Error
+	if errors.As(err, &e) && (e.RetryAfter > 0 || e.Kind == fringe.Busy) {
+		h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(e.RetryAfter.Seconds())))))
+	}
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="fringe"`)
+	}
+	w.WriteHeader(p.Status)
+	json.NewEncoder(w).Encode(p)
+}

@@ -1,0 +1,89 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"fringe/gateway"
+	"fringe/site"
+)
+
+// metrics are the site's Prometheus metrics.
+type metrics struct {
+	registry *prometheus.Registry
+	calls    *prometheus.CounterVec
+	starts   *prometheus.CounterVec
+	phases   *prometheus.HistogramVec
+	bytes    *prometheus.CounterVec
+}
+
+func newMetrics(l *site.Local) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fringe_calls_total",
+			Help: "Calls by function and outcome (ok, or the kind of the error)."}, []string{"function", "outcome"}),
+		starts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fringe_starts_total",
+			Help: "Calls by function and whether an instance was started for them (cold) or one was there (warm)."}, []string{"function", "start"}),
+		phases: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "fringe_call_seconds",
+			Help:    "Time of a call by function and phase (queue, start, run).",
+			Buckets: []float64{.0001, .0003, .001, .003, .01, .03, .1, .3, 1, 3, 10, 30, 100, 300, 1000, 3600, 21600, 86400}}, []string{"function", "phase"}),
+		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fringe_body_bytes_total",
+			Help: "Bytes of request (in) and answer (out) bodies of calls."}, []string{"function", "direction"}),
+	}
+	m.registry.MustRegister(m.calls, m.starts, m.phases, m.bytes, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &occupancy{site: l,
+			tasks: prometheus.NewDesc("fringe_tasks", "Tasks by state (waiting, running).", []string{"state"}, nil),
+			warm:  prometheus.NewDesc("fringe_instances", "Warm instances by function and state (ready, busy, starting).", []string{"function", "state"}, nil),
+			queue: prometheus.NewDesc("fringe_queue_length", "Service calls that wait for an instance.", []string{"function"}, nil)})
+	return m
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// observe counts one call.
+func (m *metrics) observe(o gateway.Observation) {
+	fn := string(o.Function)
+	m.calls.WithLabelValues(fn, o.Outcome).Inc()
+	if o.Outcome == "ok" {
+		start := "warm"
+		if o.Cold {
+			start = "cold"
+		}
+		m.starts.WithLabelValues(fn, start).Inc()
+		m.phases.WithLabelValues(fn, "queue").Observe(o.Timing.Queue.Seconds())
+		m.phases.WithLabelValues(fn, "start").Observe(o.Timing.Start.Seconds())
+		m.phases.WithLabelValues(fn, "run").Observe(o.Timing.Run.Seconds())
+	}
+	m.bytes.WithLabelValues(fn, "in").Add(float64(o.In))
+	m.bytes.WithLabelValues(fn, "out").Add(float64(o.Out))
+}
+
+// occupancy reads how full the site is whenever the metrics are read.
+type occupancy struct {
+	site               *site.Local
+	tasks, warm, queue *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (o *occupancy) Describe(ch chan<- *prometheus.Desc) { ch <- o.tasks; ch <- o.warm; ch <- o.queue }
+
+// Collect implements prometheus.Collector.
+func (o *occupancy) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v int, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	waiting, running, warm := o.site.Stats()
+	gauge(o.tasks, waiting, "waiting")
+	gauge(o.tasks, running, "running")
+	for _, s := range warm {
+		gauge(o.warm, s.Instances, s.Function, "ready")
+		gauge(o.warm, s.Busy, s.Function, "busy")
+		gauge(o.warm, s.Starting, s.Function, "starting")
+		gauge(o.queue, s.Queued, s.Function)
+	}
+}

@@ -1,0 +1,252 @@
+// Package server joins the rooms into a running site: it opens the store,
+// makes each room from its configuration, listens, and stops everything in
+// order. It is the only room that knows all others, and the place of the
+// configuration's defaults, the metrics and the doctor.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"fringe"
+	"fringe/auth"
+	"fringe/build"
+	"fringe/catalogue"
+	"fringe/client"
+	"fringe/data"
+	"fringe/driver/process"
+	"fringe/gateway"
+	"fringe/jobs"
+	"fringe/site"
+	"fringe/store"
+)
+
+// defaultLimits are for functions and environments that say nothing.
+func defaultLimits() fringe.Limits {
+	return fringe.Limits{CPU: 1, Memory: 1 << 30, Pids: 512}
+}
+
+// Server is a site that is set up and listens.
+type Server struct {
+	cfg      Config
+	log      *slog.Logger
+	lock     *store.Lock
+	store    *store.Store
+	site     *site.Local
+	gateway  *gateway.Gateway
+	listener net.Listener
+}
+
+// Run serves a site until ctx ends, then drains and stops it. ready is called
+// once with its URL when it takes calls.
+func Run(ctx context.Context, cfg Config, ready func(url string)) error {
+	s, err := New(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	ready(s.URL())
+	return s.Serve(ctx)
+}
+
+// New sets a site up and binds its address. What fails is undone.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	log, err := newLog(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, log: log}
+	if err := s.open(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func newLog(cfg Config) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
+		return nil, fringe.Errorf("server", fringe.Invalid, "the log level %q is not debug, info, warn or error", cfg.LogLevel)
+	}
+	return slog.New(slog.NewJSONHandler(cfg.Log, &slog.HandlerOptions{Level: level})), nil
+}
+
+// open makes the rooms from the ground up.
+func (s *Server) open(ctx context.Context) error {
+	const op = "server.open"
+	dir := s.cfg.Dir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return &fringe.Error{Op: op, Kind: fringe.Unavailable, Component: fringe.Store, Err: err,
+			Message: "the site's directory cannot be made", Cure: "choose another with --dir or FRINGE_DIR"}
+	}
+	var err error
+	if s.lock, err = store.LockDir(dir); err != nil {
+		return fringe.E(op, err)
+	}
+	// The address is bound early: a taken port is told before anything changes.
+	if s.listener, err = listen(s.cfg.Listen); err != nil {
+		return err
+	}
+	if s.store, err = store.Open(ctx, store.Config{Path: filepath.Join(dir, "fringe.db"), Log: s.log}); err != nil {
+		return fringe.E(op, err)
+	}
+	if err := s.store.Migrate(ctx, map[string][]store.Migration{"auth": auth.Migrations(), "data": data.Migrations(),
+		"jobs": jobs.Migrations(), "catalogue": catalogue.Migrations()}); err != nil {
+		return fringe.E(op, err)
+	}
+	if err := s.join(ctx); err != nil {
+		return fringe.E(op, err)
+	}
+	return writeRecord(dir, s.URL())
+}
+
+// join makes the rooms over the open store and hands them to each other.
+func (s *Server) join(ctx context.Context) error {
+	dir := s.cfg.Dir
+	au, err := auth.New(auth.Config{Store: s.store, Log: s.log})
+	if err != nil {
+		return err
+	}
+	if err := au.Bootstrap(ctx, dir); err != nil {
+		return err
+	}
+	da, err := data.New(data.Config{Store: s.store, Dir: filepath.Join(dir, "data"), Roots: s.cfg.Roots, Log: s.log})
+	if err != nil {
+		return err
+	}
+	jo, err := jobs.New(jobs.Config{Store: s.store, Dir: filepath.Join(dir, "logs"), Log: s.log})
+	if err != nil {
+		return err
+	}
+	if n, err := jo.Recover(ctx); err != nil {
+		return err
+	} else if n > 0 {
+		s.log.Warn("calls of a crashed run ended in ERROR", "calls", n)
+	}
+	bu, err := build.New(build.Config{Dir: filepath.Join(dir, "environments"), Log: s.log})
+	if err != nil {
+		return err
+	}
+	python, err := installPython(dir)
+	if err != nil {
+		return err
+	}
+	dr, err := process.New(process.Config{StateDir: filepath.Join(dir, "process"), Log: s.log})
+	if err != nil {
+		return err
+	}
+	if err := dr.Sweep(ctx); err != nil {
+		return err
+	}
+	ca, err := catalogue.New(catalogue.Config{Store: s.store, Dir: filepath.Join(dir, "functions"), Log: s.log,
+		Derive: func(ctx context.Context, env fringe.EnvironmentName, dir, file string) ([]byte, error) {
+			return s.site.Derive(ctx, env, dir, file)
+		}})
+	if err != nil {
+		return err
+	}
+	hidden := []string{dir}
+	for _, h := range []string{"/root", "/home"} {
+		if _, err := os.Stat(h); err == nil {
+			hidden = append(hidden, h)
+		}
+	}
+	s.site, err = site.New(site.Config{Dir: filepath.Join(dir, "scratch"), Python: python, Driver: dr, Catalogue: ca, Data: da, Jobs: jo,
+		Log: s.log, CPU: s.cfg.CPU, Memory: s.cfg.MemoryMiB << 20, Queue: s.cfg.Queue, Instances: s.cfg.Instances,
+		Defaults: defaultLimits(), Hidden: hidden})
+	if err != nil {
+		return err
+	}
+	m := newMetrics(s.site)
+	s.gateway = gateway.New(gateway.Config{Site: s.site, Name: s.cfg.Name, Version: Version(), Auth: au, Catalogue: ca, Data: da, Jobs: jo,
+		Builder: bu, Metrics: m.handler(), Observe: m.observe, UploadMax: s.cfg.UploadMiB << 20, Log: s.log,
+		Doctor: func(ctx context.Context) []client.Check { return Doctor(ctx, dir) }})
+	return nil
+}
+
+func listen(addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err == nil {
+		return l, nil
+	}
+	e := &fringe.Error{Op: "server.listen", Kind: fringe.Unavailable, Component: fringe.Gateway, Err: err,
+		Message: "cannot listen on " + addr, Cure: "write --listen HOST:PORT; port 0 takes a free one"}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		e.Message = fmt.Sprintf("the address %s is taken by another program", addr)
+		e.Cure = "stop that program, or choose another with --listen; port 0 takes a free one"
+	}
+	return nil, e
+}
+
+// URL says where the site listens.
+func (s *Server) URL() string {
+	host, port, err := net.SplitHostPort(s.listener.Addr().String())
+	if err == nil && (host == "::" || host == "0.0.0.0" || strings.HasPrefix(host, "[::]")) {
+		return "http://127.0.0.1:" + port
+	}
+	return "http://" + s.listener.Addr().String()
+}
+
+// Handler gives the HTTP surface, for tests that need no listener.
+func (s *Server) Handler() http.Handler { return s.gateway }
+
+// Serve takes calls until ctx ends, then refuses new ones, lets running ones
+// end for as long as the configuration says, and stops everything.
+func (s *Server) Serve(ctx context.Context) error {
+	defer s.close()
+	h := &http.Server{Handler: s.gateway, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
+	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopPool()
+	all, ended := errgroup.WithContext(ctx)
+	all.Go(func() error { return s.site.Run(poolCtx) })
+	all.Go(func() error {
+		if err := h.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fringe.E("server.Serve", err)
+		}
+		return nil
+	})
+	s.gateway.Ready(true)
+	s.log.Info("ready", "url", s.URL(), "dir", s.cfg.Dir)
+	<-ended.Done()
+	s.log.Info("draining", "wait", s.cfg.Drain)
+	s.gateway.Ready(false)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Drain)
+	defer cancel()
+	if err := s.site.Drain(drain); err != nil {
+		s.log.Warn("calls were stopped", "err", err)
+	}
+	last, cancelLast := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancelLast()
+	if err := h.Shutdown(last); err != nil {
+		h.Close()
+	}
+	stopPool()
+	return all.Wait()
+}
+
+// close gives back what open took.
+func (s *Server) close() {
+	if s.listener != nil {
+		s.listener.Close()
+	}
+	if s.store != nil {
+		if err := s.store.Close(); err != nil {
+			s.log.Error("store not closed", "err", err)
+		}
+	}
+	if s.lock != nil {
+		os.Remove(filepath.Join(s.cfg.Dir, recordFile))
+		s.lock.Unlock()
+	}
+}

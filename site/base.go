@@ -1,0 +1,50 @@
+package site
+
+import (
+	"fmt"
+	"path/filepath"
+	"sort"
+
+	"fringe"
+)
+
+// Where an instance sees what Fringe brings.
+const (
+	functionDir = "/fringe/function"
+	pythonDir   = "/fringe/python"
+	callsDir    = "/calls"
+)
+
+// base gives what the environment and the function bring to every instance:
+// the root and its layers, the mounts, the variables, the limits.
+func (l *Local) base(fn *fringe.Function, env fringe.Environment, limits fringe.Limits) fringe.Spec {
+	s := fringe.Spec{Root: env.Root, Layers: env.Layers, Hidden: l.cfg.Hidden, Limits: limits,
+		Network: fn.Network, Mounts: []fringe.Mount{{Source: fn.Dir, Target: functionDir}, {Source: l.cfg.Python, Target: pythonDir}}}
+	path := filepath.Join(functionDir, "bin")
+	if env.Venv != "" {
+		s.Mounts = append(s.Mounts, fringe.Mount{Source: env.Venv, Target: env.Venv})
+		path += ":" + filepath.Join(env.Venv, "bin")
+	}
+	threads := fmt.Sprint(max(1, int(limits.CPU)))
+	vars := map[string]string{
+		"PATH":                    path + ":/usr/local/bin:/usr/bin:/bin",
+		"HOME":                    "/tmp",
+		"TMPDIR":                  "/tmp",
+		"LANG":                    "C.UTF-8",
+		"PYTHONPATH":              pythonDir + ":" + functionDir,
+		"PYTHONDONTWRITEBYTECODE": "1",
+		"PYTHONUNBUFFERED":        "1",
+		"OMP_NUM_THREADS":         threads,
+		"OPENBLAS_NUM_THREADS":    threads,
+		"MPLCONFIGDIR":            "/tmp/matplotlib",
+		"FRINGE_FUNCTION":         fn.Ref(),
+	}
+	for k, v := range env.Variables {
+		vars[k] = v
+	}
+	for k, v := range vars {
+		s.Env = append(s.Env, k+"="+v)
+	}
+	sort.Strings(s.Env)
+	return s
+}

@@ -1,0 +1,405 @@
+package site
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"fringe"
+	"fringe/contract"
+	"fringe/cwl"
+	"fringe/data"
+	"fringe/pool"
+)
+
+const maxObject = 16 << 20 // bytes of an output object
+
+// attacher is the ability of a driver's instances to have data mounted after
+// their start; an instance that lacks it gets copies.
+type attacher interface {
+	AddMount(ctx context.Context, m fringe.Mount) (release func() error, err error)
+}
+
+// warm is an instance of a service with the directory of its calls.
+type warm struct {
+	pool.Instance
+	site *Local
+	dir  string // of this machine; the instance sees dir/calls as /calls
+	inst fringe.Instance
+}
+
+// Stop implements pool.Instance; it removes the instance's scratch.
+func (w *warm) Stop(ctx context.Context, grace time.Duration) error {
+	err := w.Instance.Stop(ctx, grace)
+	if rm := os.RemoveAll(w.dir); rm != nil {
+		w.site.cfg.Log.Warn("instance scratch not removed", "instance", w.ID(), "err", rm)
+	}
+	return err
+}
+
+// startInstance starts a warm instance of fn for the pool.
+func (l *Local) startInstance(ctx context.Context, fn *fringe.Function) (pool.Instance, error) {
+	const op = "site.startInstance"
+	env, err := l.cfg.Catalogue.Environment(ctx, fn.Environment)
+	if err != nil {
+		return nil, fringe.E(op, err)
+	}
+	id := strings.ToLower(fmt.Sprintf("%s-%s", fn.Name, ulid.Make()))
+	w := &warm{site: l, dir: filepath.Join(l.instances(), id)}
+	if err := os.MkdirAll(filepath.Join(w.dir, "calls"), 0o755); err != nil {
+		return nil, fringe.E(op, err)
+	}
+	s := l.base(fn, env, fn.Limits.Or(env.Limits).Or(l.cfg.Defaults))
+	s.ID, s.Dir, s.Scratch = fringe.InstanceID(id), "/tmp", filepath.Join(w.dir, "scratch")
+	s.Limits.Time = 0 // the limit of time is one call's, not the instance's
+	s.Mounts = append(s.Mounts, fringe.Mount{Source: filepath.Join(w.dir, "calls"), Target: callsDir, Writable: true})
+	if err := os.MkdirAll(s.Scratch, 0o700); err != nil {
+		return nil, fringe.E(op, err)
+	}
+	d := &keep{Driver: l.cfg.Driver}
+	w.Instance, err = l.connect(ctx, d, s, fn, env)
+	if err != nil {
+		os.RemoveAll(w.dir)
+		return nil, err
+	}
+	w.inst = d.inst
+	return w, nil
+}
+
+// keep remembers the instance that a contract started.
+type keep struct {
+	fringe.Driver
+	inst fringe.Instance
+}
+
+func (k *keep) Start(ctx context.Context, s fringe.Spec) (fringe.Instance, error) {
+	inst, err := k.Driver.Start(ctx, s)
+	k.inst = inst
+	return inst, err
+}
+
+func (l *Local) connect(ctx context.Context, d fringe.Driver, s fringe.Spec, fn *fringe.Function, env fringe.Environment) (pool.Instance, error) {
+	switch fn.Contract {
+	case fringe.Python:
+		if env.Python == "" {
+			return nil, &fringe.Error{Op: "site.connect", Kind: fringe.Unavailable, Component: fringe.Start,
+				Message: fmt.Sprintf("the environment %q has no Python", env.Name), Cure: `write python: "3" in its environment.yaml and build it again`}
+		}
+		s.Argv = contract.WorkerArgv(env.Python)
+		module, name, _ := strings.Cut(fn.Handler, ":")
+		return contract.StartWorker(ctx, d, s, contract.Load{File: filepath.Join(functionDir, module+".py"), Handler: first(name, "main"),
+			Raw: fn.Raw, Preload: env.Preload})
+	case fringe.HTTP:
+		s.Argv = fn.Command
+		s.Dir = functionDir
+		return contract.StartHTTP(ctx, d, s)
+	}
+	return nil, &fringe.Error{Op: "site.connect", Kind: fringe.Invalid, Component: fringe.Start,
+		Message: fmt.Sprintf("%s has the contract %q, which has no services", fn.Ref(), fn.Contract)}
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// callService hands a typed call to a warm instance.
+func (l *Local) callService(ctx context.Context, r Request, inputs map[string]any, hasData bool) (*Answer, error) {
+	const op = "site.callService"
+	log := &callLog{jobs: l.cfg.Jobs, id: r.ID}
+	defer log.Close()
+	c := &fringe.Call{ID: r.ID, Function: &r.Version.Function, Log: log}
+	if hasData || makesFiles(r.Version.Tool) {
+		c.Dir = callsDir + "/" + string(r.ID)
+		if err := bring(c, inputs); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if c.Inputs, err = json.Marshal(inputs); err != nil {
+		return nil, fringe.E(op, err)
+	}
+	ctx, cancel := l.bounded(ctx, c.Function)
+	defer cancel()
+	begin := time.Now()
+	res, err := l.pool.Invoke(ctx, c)
+	if err != nil {
+		return nil, overTime(ctx, c.Function, err)
+	}
+	defer res.Body.Close()
+	if res.Failed {
+		return nil, failure(res)
+	}
+	a := &Answer{Timing: Timing{Queue: res.Queue, Start: res.Start}, Cold: res.Cold}
+	if a.JSON, err = readObject(res.Body); err != nil {
+		return nil, err
+	}
+	a.Timing.Run = max(0, time.Since(begin)-res.Queue-res.Start)
+	if c.Dir == "" {
+		return a, nil
+	}
+	if a.Outputs, err = a.Object(); err != nil {
+		return nil, err
+	}
+	if err := l.publishCallFiles(ctx, r.ID, a.Outputs, res.Dir); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// bounded gives a context that ends when one call of fn may take no longer.
+func (l *Local) bounded(ctx context.Context, fn *fringe.Function) (context.Context, context.CancelFunc) {
+	if limit := fn.Limits.Or(l.cfg.Defaults).Time; limit > 0 {
+		return context.WithTimeoutCause(ctx, limit, errTimeLimit)
+	}
+	return context.WithCancel(ctx)
+}
+
+var errTimeLimit = errors.New("the call met its time limit")
+
+func overTime(ctx context.Context, fn *fringe.Function, err error) error {
+	if !errors.Is(context.Cause(ctx), errTimeLimit) {
+		return err
+	}
+	return &fringe.Error{Op: "site.callService", Kind: fringe.Failed, Component: fringe.Timeout, Err: err,
+		Message: fmt.Sprintf("%s did not answer within its time limit of %s", fn.Ref(), fn.Limits.Time),
+		Cure:    "ask for less work, or publish a version with a longer ToolTimeLimit"}
+}
+
+// failure turns the answer of a failed handler into an error.
+func failure(res *fringe.Result) error {
+	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if err != nil {
+		return fringe.E("site.failure", err)
+	}
+	return &fringe.Error{Op: "site.callService", Kind: fringe.Failed, Component: fringe.UserCode, Message: strings.TrimSpace(string(b)),
+		Cure: "see what the function wrote with: fringe logs CALL"}
+}
+
+func readObject(r io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxObject+1))
+	if err != nil {
+		return nil, fringe.E("site.readObject", err)
+	}
+	if len(b) > maxObject {
+		return nil, &fringe.Error{Op: "site.readObject", Kind: fringe.Failed, Component: fringe.Collect,
+			Message: fmt.Sprintf("the function's output object is larger than %d MiB", maxObject>>20),
+			Cure:    "give large outputs as files"}
+	}
+	return b, nil
+}
+
+func makesFiles(t *cwl.Tool) bool {
+	for i := range t.Outputs {
+		if hasFiles(&t.Outputs[i].Type) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasFiles(t *cwl.Type) bool {
+	switch t.Kind {
+	case cwl.File, cwl.Directory, cwl.Any:
+		return true
+	case cwl.Array:
+		return hasFiles(t.Items)
+	case cwl.Record:
+		for i := range t.Fields {
+			if hasFiles(&t.Fields[i].Type) {
+				return true
+			}
+		}
+	case cwl.Union:
+		for i := range t.Options {
+			if hasFiles(&t.Options[i]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// bring puts every File and Directory of the inputs on the call's list of
+// files and gives it the path that the instance sees.
+func bring(c *fringe.Call, v any) error {
+	switch v := v.(type) {
+	case []any:
+		for _, x := range v {
+			if err := bring(c, x); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		class, _ := v["class"].(string)
+		if class != "File" && class != "Directory" {
+			for _, x := range v {
+				if err := bring(c, x); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		source, _ := v["path"].(string)
+		base, _ := v["basename"].(string)
+		if source == "" {
+			return &fringe.Error{Op: "site.bring", Kind: fringe.Invalid, Component: fringe.Stage,
+				Message: "a service takes files by their location; literal contents are for tasks"}
+		}
+		target := fmt.Sprintf("%s/in/%d/%s", c.Dir, len(c.Files), base)
+		c.Files = append(c.Files, fringe.Mount{Source: source, Target: target})
+		v["path"] = target
+		return bring(c, v["secondaryFiles"])
+	}
+	return nil
+}
+
+// Invoke implements fringe.Invoker: it makes the call's files visible to the
+// instance, and takes its directory away when the answer is closed.
+func (w *warm) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, error) {
+	if c.Dir == "" {
+		return w.Instance.Invoke(ctx, c)
+	}
+	st := &staged{dir: filepath.Join(w.dir, "calls", string(c.ID)), log: w.site.cfg.Log}
+	if err := w.stage(ctx, st, c); err != nil {
+		st.release()
+		return nil, err
+	}
+	res, err := w.Instance.Invoke(ctx, c)
+	if err != nil {
+		st.release()
+		return nil, err
+	}
+	res.Dir = st.dir
+	res.Body = &releasing{res.Body, sync.OnceFunc(st.release)}
+	return res, nil
+}
+
+// staged is what was made visible for one call.
+type staged struct {
+	dir    string
+	mounts []func() error
+	log    *slog.Logger
+}
+
+func (s *staged) release() {
+	for _, undo := range s.mounts {
+		if err := undo(); err != nil {
+			s.log.Warn("mount not released", "dir", s.dir, "err", err)
+			return // what is below is not ours to remove
+		}
+	}
+	if err := os.RemoveAll(s.dir); err != nil {
+		s.log.Warn("call scratch not removed", "dir", s.dir, "err", err)
+	}
+}
+
+type releasing struct {
+	io.ReadCloser
+	release func()
+}
+
+func (r *releasing) Close() error {
+	err := r.ReadCloser.Close()
+	r.release()
+	return err
+}
+
+func (w *warm) stage(ctx context.Context, st *staged, c *fringe.Call) error {
+	const op = "site.stage"
+	if err := os.MkdirAll(st.dir, 0o755); err != nil {
+		return fringe.E(op, err)
+	}
+	for _, m := range c.Files {
+		host := filepath.Join(w.dir, "calls", strings.TrimPrefix(m.Target, callsDir))
+		if err := os.MkdirAll(filepath.Dir(host), 0o755); err != nil {
+			return fringe.E(op, err)
+		}
+		if a, ok := w.inst.(attacher); ok {
+			undo, err := a.AddMount(ctx, m)
+			if err == nil {
+				st.mounts = append(st.mounts, undo)
+				continue
+			}
+			w.site.cfg.Log.Debug("mount into a running instance failed, copying", "source", m.Source, "err", err)
+		}
+		if err := data.CopyTree(ctx, m.Source, host); err != nil {
+			return fringe.E(op, err)
+		}
+	}
+	return nil
+}
+
+// publishCallFiles publishes the files of a service's answer, whose paths are
+// relative to the call's directory or below callsDir.
+func (l *Local) publishCallFiles(ctx context.Context, id fringe.CallID, outputs map[string]any, dir string) error {
+	if err := hostPaths(outputs, callsDir+"/"+string(id), dir); err != nil {
+		return err
+	}
+	return l.publish(ctx, id, outputs)
+}
+
+// hostPaths turns the paths of output files as the instance says them into
+// paths of this machine; a path out of the call's directory is refused.
+func hostPaths(v any, inside, host string) error {
+	switch v := v.(type) {
+	case []any:
+		for _, x := range v {
+			if err := hostPaths(x, inside, host); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		class, _ := v["class"].(string)
+		if class != "File" && class != "Directory" {
+			for _, x := range v {
+				if err := hostPaths(x, inside, host); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		p, _ := v["path"].(string)
+		rel, _ := strings.CutPrefix(p, inside+"/")
+		path := filepath.Join(host, rel)
+		real, err := filepath.EvalSymlinks(path)
+		if err != nil || !filepath.IsLocal(rel) || !strings.HasPrefix(real, host+"/") {
+			return &fringe.Error{Op: "site.hostPaths", Kind: fringe.Failed, Component: fringe.Collect, Err: err,
+				Message: fmt.Sprintf("the function names the output file %q, which is not in its call's directory", p)}
+		}
+		v["path"] = real
+		return hostPaths(v["secondaryFiles"], inside, host)
+	}
+	return nil
+}
+
+// callRaw hands the HTTP request itself to a warm instance.
+func (l *Local) callRaw(ctx context.Context, r Request) (*Answer, error) {
+	c := r.Raw
+	c.ID, c.Function = r.ID, &r.Version.Function
+	log := &callLog{jobs: l.cfg.Jobs, id: r.ID}
+	c.Log = log
+	ctx, cancel := l.bounded(ctx, c.Function)
+	begin := time.Now()
+	res, err := l.pool.Invoke(ctx, c)
+	if err != nil {
+		defer cancel()
+		log.Close()
+		return nil, overTime(ctx, c.Function, err)
+	}
+	res.Body = &releasing{res.Body, func() { cancel(); log.Close() }}
+	return &Answer{Raw: res, Cold: res.Cold,
+		Timing: Timing{Queue: res.Queue, Start: res.Start, Run: max(0, time.Since(begin)-res.Queue-res.Start)}}, nil
+}
