@@ -1,0 +1,44 @@
+package jobs
+
+import "slices"
+
+// Phase is where a job is in its life; the words are UWS's.
+type Phase string
+
+// The phases.
+const (
+	Pending   Phase = "PENDING"   // known, not yet to be run; its owner moves it on
+	Queued    Phase = "QUEUED"    // accepted; it waits for cores and memory; the site moves it on
+	Executing Phase = "EXECUTING" // an attempt runs; its end moves it on
+	Completed Phase = "COMPLETED" // final: the outputs are there
+	Error     Phase = "ERROR"     // final: the error says why
+	Aborted   Phase = "ABORTED"   // final: its owner or an operator stopped it
+	Held      Phase = "HELD"      // its owner must release it
+	Suspended Phase = "SUSPENDED" // the site took it off for a while; the site moves it on
+	Archived  Phase = "ARCHIVED"  // final: the products are gone, the record stays
+)
+
+// allowed is the state machine; docs/jobs.md draws it.
+func allowed() map[Phase][]Phase {
+	return map[Phase][]Phase{
+		Pending:   {Queued, Held, Aborted, Error},
+		Queued:    {Executing, Held, Aborted, Error},
+		Executing: {Completed, Error, Aborted, Suspended, Queued},
+		Suspended: {Executing, Queued, Aborted, Error},
+		Held:      {Queued, Pending, Aborted},
+		Completed: {Archived},
+		Error:     {Archived},
+		Aborted:   {Archived},
+	}
+}
+
+// Allowed says whether a job may go from one phase to the other.
+func Allowed(from, to Phase) bool { return slices.Contains(allowed()[from], to) }
+
+// Final says whether a job in the phase has ended.
+func (p Phase) Final() bool {
+	return p == Completed || p == Error || p == Aborted || p == Archived
+}
+
+// Valid says whether p is one of the phases.
+func (p Phase) Valid() bool { return p == Archived || allowed()[p] != nil }
