@@ -35,8 +35,8 @@ func (r Role) Valid() bool { return r.rank() > 0 }
 
 // Principal is who asks.
 type Principal struct {
-	Name string
-	Role Role
+	Name string `json:"name"`
+	Role Role   `json:"role"`
 }
 
 type principalKey struct{}
