@@ -1,0 +1,180 @@
+package auth_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"fringe"
+	"fringe/auth"
+	"fringe/store"
+)
+
+type clock struct{ now time.Time }
+
+func open(t *testing.T, dir string, c *clock, log *bytes.Buffer) *auth.Auth {
+	t.Helper()
+	ctx := context.Background()
+	s, err := store.Open(ctx, store.Config{Path: filepath.Join(dir, "fringe.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if err := s.Migrate(ctx, map[string][]store.Migration{"auth": auth.Migrations()}); err != nil {
+		t.Fatal(err)
+	}
+	a, err := auth.New(auth.Config{Store: s, Log: slog.New(slog.NewTextHandler(log, nil)), Now: func() time.Time { return c.now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func fresh() *clock { return &clock{time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)} }
+
+func TestTokenIsGoodUntilRevoked(t *testing.T) {
+	ctx := context.Background()
+	a := open(t, t.TempDir(), fresh(), &bytes.Buffer{})
+	secret, _, err := a.Create(ctx, "alice", fringe.Caller, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := a.Authenticate(ctx, secret); err != nil || p != (fringe.Principal{Name: "alice", Role: fringe.Caller}) {
+		t.Errorf("Authenticate() = %v, %v", p, err)
+	}
+	if err := a.Revoke(ctx, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Authenticate(ctx, secret); fringe.KindOf(err) != fringe.Unknown {
+		t.Errorf("Authenticate() after Revoke = %v, want unknown", err)
+	}
+	if err := a.Revoke(ctx, "alice"); fringe.KindOf(err) != fringe.NotFound {
+		t.Errorf("second Revoke() = %v, want not found", err)
+	}
+}
+
+func TestTokensOutliveARestartAndSecretsAreNotStored(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	secret, tok, err := open(t, dir, fresh(), &bytes.Buffer{}).Create(ctx, "bob", fringe.Publisher, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, dir, fresh(), &bytes.Buffer{})
+	if p, err := b.Authenticate(ctx, secret); err != nil || p.Role != fringe.Publisher {
+		t.Errorf("Authenticate() after a restart = %v, %v", p, err)
+	}
+	if list, err := b.List(ctx); err != nil || len(list) != 1 || list[0].ID != tok.ID || list[0].Used.IsZero() {
+		t.Errorf("List() = %+v, %v, want bob's token with its last use", list, err)
+	}
+	for _, name := range []string{"fringe.db", "fringe.db-wal"} {
+		if doc, err := os.ReadFile(filepath.Join(dir, name)); err == nil && bytes.Contains(doc, []byte(secret[3:])) {
+			t.Errorf("%s holds the secret", name)
+		}
+	}
+}
+
+func TestExpiry(t *testing.T) {
+	ctx := context.Background()
+	c := fresh()
+	a := open(t, t.TempDir(), c, &bytes.Buffer{})
+	secret, _, err := a.Create(ctx, "guest", fringe.Reader, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.now = c.now.Add(-24 * time.Hour) // the clock goes back: still good
+	if _, err := a.Authenticate(ctx, secret); err != nil {
+		t.Errorf("Authenticate() before the expiry = %v", err)
+	}
+	c.now = c.now.Add(48 * time.Hour)
+	if _, err := a.Authenticate(ctx, secret); fringe.KindOf(err) != fringe.Unknown {
+		t.Errorf("Authenticate() after the expiry = %v, want unknown", err)
+	}
+}
+
+func TestRequireTellsBothRolesAndIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	a := open(t, t.TempDir(), fresh(), &log)
+	ctx := fringe.WithPrincipal(context.Background(), fringe.Principal{Name: "alice", Role: fringe.Caller})
+	if err := a.Require(ctx, "call", fringe.Caller); err != nil {
+		t.Errorf("Require(caller) = %v", err)
+	}
+	err := a.Require(ctx, "publish", fringe.Publisher)
+	if fringe.KindOf(err) != fringe.Denied || !strings.Contains(err.Error(), "publisher") || !strings.Contains(err.Error(), "caller") {
+		t.Errorf("Require(publisher) = %v, want denied with both roles", err)
+	}
+	if !strings.Contains(log.String(), "denied") || !strings.Contains(log.String(), "alice") {
+		t.Errorf("the refusal is not in the log: %s", log.String())
+	}
+	if err := a.Require(context.Background(), "look", fringe.Reader); fringe.KindOf(err) != fringe.Denied {
+		t.Errorf("Require() of nobody = %v, want denied", err)
+	}
+}
+
+func TestBadTokens(t *testing.T) {
+	ctx := context.Background()
+	a := open(t, t.TempDir(), fresh(), &bytes.Buffer{})
+	if _, _, err := a.Create(ctx, "alice", fringe.Caller, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		role fringe.Role
+		want fringe.Kind
+	}{{"alice", fringe.Caller, fringe.Conflict}, {"bob", "king", fringe.Invalid}, {"", fringe.Caller, fringe.Invalid},
+		{"a b", fringe.Caller, fringe.Invalid}, {strings.Repeat("x", 65), fringe.Caller, fringe.Invalid}} {
+		if _, _, err := a.Create(ctx, c.name, c.role, 0); fringe.KindOf(err) != c.want {
+			t.Errorf("Create(%q, %q) = %v, want %s", c.name, c.role, err, c.want)
+		}
+	}
+	for _, secret := range []string{"", "fr_", "x", strings.Repeat("y", 1<<20)} {
+		if _, err := a.Authenticate(ctx, secret); fringe.KindOf(err) != fringe.Unknown {
+			t.Errorf("Authenticate(%.10q) = %v, want unknown", secret, err)
+		}
+	}
+}
+
+func TestBootstrap(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	a := open(t, dir, fresh(), &bytes.Buffer{})
+	path := filepath.Join(dir, "operator.token")
+	read := func() string {
+		t.Helper()
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(b))
+	}
+	if err := a.Bootstrap(ctx, dir); err != nil {
+		t.Fatal(err)
+	}
+	first := read()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file's mode is %v, %v, want 0600", info.Mode(), err)
+	}
+	if p, err := a.Authenticate(ctx, first); err != nil || p.Role != fringe.Operator {
+		t.Errorf("Authenticate() = %v, %v, want an operator", p, err)
+	}
+	if err := a.Bootstrap(ctx, dir); err != nil || read() != first {
+		t.Errorf("a second Bootstrap() changed the token: %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Bootstrap(ctx, dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Authenticate(ctx, first); fringe.KindOf(err) != fringe.Unknown {
+		t.Errorf("the lost token = %v, want unknown", err)
+	}
+	if _, err := a.Authenticate(ctx, read()); err != nil {
+		t.Errorf("the new token = %v", err)
+	}
+}
