@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Image M87 twice from real visibilities, by functions called over HTTP.
+
+Starts a site in a temporary directory (or DEMO_DIR), builds its environments,
+publishes functions/, then calls them as any program would: JSON to
+/function/NAME, datasets by name. Prints what ran with its times, where the
+pictures are, and goes on serving until Ctrl-C; DEMO_EXIT=1 stops at the end.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FRINGE = ROOT / "bin" / "fringe"
+OBSERVATIONS = ROOT / "testdata" / "observations"
+
+
+class Site:
+    """A running site and the calls made to it."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        self.rows = []
+        log = open(directory / "server.log", "w", encoding="utf-8")
+        self.process = subprocess.Popen([FRINGE, "serve", "--dir", directory / "site", "--listen", os.environ.get("DEMO_LISTEN", "127.0.0.1:0")],
+                                        stdout=subprocess.PIPE, stderr=log, text=True)
+        line = self.process.stdout.readline()
+        if not line.startswith("Fringe "):
+            sys.exit(f"the site did not start:\n{(directory / 'server.log').read_text()}")
+        self.url = line.split(" at ")[1].strip()
+        self.token = (directory / "site" / "operator.token").read_text().strip()
+
+    def cli(self, *args):
+        """Run a command of the fringe binary against this site."""
+        subprocess.run([FRINGE, *args, "--dir", self.directory / "site"], check=True)
+
+    def request(self, method, path, body=None):
+        """One HTTP request; gives the answer and its headers."""
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(self.url + path, data, method=method,
+                                         headers={"Authorization": "Bearer " + self.token, "Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.read(), answer.headers
+        except urllib.error.HTTPError as failure:
+            problem = json.loads(failure.read())
+            sys.exit(f"{path}: {problem['detail']}\n  failed in: {problem.get('component')}\n  to do: {problem.get('cure', '')}")
+
+    def call(self, function, show, **inputs):
+        """Call a function; show names the outputs to print."""
+        print(f"  {function} …", end="", flush=True)
+        begin = time.time()
+        body, headers = self.request("POST", "/function/" + function, inputs)
+        outputs = json.loads(body)
+        timing = {k: float(v) for k, v in re.findall(r"(\w+);dur=([\d.]+)", headers["Server-Timing"])}
+        self.rows.append((function, timing, ", ".join(f"{k} {value(outputs[k])}" for k in show)))
+        print(f" {time.time() - begin:.1f} s")
+        return outputs
+
+    def save(self, output, name):
+        """Fetch a file output into the demo's directory."""
+        path = self.directory / name
+        body, _ = self.request("GET", "/api/v1/content/" + output["location"])
+        path.write_bytes(body)
+        return path
+
+    def table(self):
+        """Print what was called."""
+        print(f"\n{'function':<15} {'queue':>9} {'start':>9} {'run':>10}  output")
+        for function, timing, output in self.rows:
+            print(f"{function:<15} {ms(timing['queue']):>9} {ms(timing['start']):>9} {ms(timing['run']):>10}  {output}")
+
+
+def ms(milliseconds):
+    """A time in words."""
+    return f"{milliseconds / 1000:.2f} s" if milliseconds >= 1000 else f"{milliseconds:.1f} ms"
+
+
+def value(output):
+    """An output in words."""
+    if isinstance(output, dict) and "location" in output:
+        return output["location"]
+    return f"{output:.4g}" if isinstance(output, float) else str(output)
+
+
+def ring(site):
+    """The Event Horizon Telescope's M87: self-calibration, then the ring."""
+    print("M87's ring: Event Horizon Telescope, 11 April 2017, 227 GHz")
+    site.cli("data", "add", "eht:m87.uvfits", OBSERVATIONS / "SR1_M87_2017_101_lo_hops_netcal_StokesI.uvfits")
+    ms = site.call("import-uvfits", ["rows", "antennas"], uvfits={"class": "File", "location": "eht:m87.uvfits"})["ms"]
+    image = site.call("selfcal", ["image"], ms=ms)["image"]
+    shape = site.call("image-shape", ["diameter"], image=image, mode="ring")
+    preview = site.call("fits-preview", ["preview"], image=image, title="M87, EHT 2017")["preview"]
+    return site.save(preview, "m87-ring.png"), f"ring diameter {shape['diameter']:.1f} µas"
+
+
+def jet(site):
+    """The VLBA's M87: straight imaging, then the jet."""
+    print("M87's jet: VLBA, 15 June 2006, 8.1 GHz")
+    site.cli("data", "add", "mojave:m87.uvfits", OBSERVATIONS / "mojave.uvfits")
+    ms = site.call("import-uvfits", ["rows", "antennas"], uvfits={"class": "File", "location": "mojave:m87.uvfits"})["ms"]
+    image = site.call("wsclean", ["image"], ms=ms, size=1024, scale="0.12masec", niter=5000, mgain=0.8)["image"]
+    shape = site.call("image-shape", ["position_angle"], image=image, mode="jet")
+    preview = site.call("fits-preview", ["preview"], image=image, title="M87, VLBA 2006")["preview"]
+    return site.save(preview, "m87-jet.png"), f"jet at position angle {shape['position_angle']:.0f}°"
+
+
+def main():
+    """Run the demo."""
+    directory = Path(os.environ.get("DEMO_DIR") or tempfile.mkdtemp(prefix="fringe-demo-"))
+    directory.mkdir(parents=True, exist_ok=True)
+    site = Site(directory)
+    try:
+        site.cli("env", "build", ROOT / "environments")
+        site.cli("publish", ROOT / "functions")
+        print()
+        pictures = [ring(site), jet(site)]
+        site.table()
+        print()
+        for path, text in pictures:
+            print(f"{path}  {text}")
+        print(f"\nThe site serves at {site.url}  (try: bin/fringe --dir {directory / 'site'} functions)")
+        if os.environ.get("DEMO_EXIT") != "1":
+            print("Ctrl-C stops it.")
+            site.process.wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        site.process.terminate()
+        site.process.wait()
+
+
+if __name__ == "__main__":
+    main()
