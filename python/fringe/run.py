@@ -1,0 +1,79 @@
+"""Runs a Python function once: a task.
+
+``python3 -m fringe.run FILE [HANDLER]`` is the command line of the derived CWL
+document. In the current directory it reads the input object from
+``.fringe-inputs.json``, calls the handler, checks what it returned and writes
+it to ``cwl.output.json``. What goes wrong is told on stderr, with exit code 1.
+"""
+
+import json
+import os
+import sys
+
+from fringe._handler import Mismatch, Problems, load, trim
+
+INPUTS = ".fringe-inputs.json"
+OUTPUTS = "cwl.output.json"
+
+
+def main(argv):
+    if len(argv) not in (2, 3):
+        print("usage: python3 -m fringe.run FILE [HANDLER]", file=sys.stderr)
+        return 64
+    sys.argv = [argv[1]]
+    try:
+        handler = load(*argv[1:])
+        output = call(handler)
+    except Problems as ps:
+        for p in ps.problems:
+            sys.stderr.write(p.trace)
+            print(f"{p.file}:{p.line}: {p.message}" + (f"; {p.cure}" if p.cure else ""), file=sys.stderr)
+        return 1
+    except Mismatch as err:
+        print(f"fringe: {err}", file=sys.stderr)
+        return 1
+    partial = OUTPUTS + ".partial"
+    with open(partial, "w", encoding="utf-8") as f:
+        json.dump(output, f, ensure_ascii=False, allow_nan=False)
+    os.replace(partial, OUTPUTS)
+    return 0
+
+
+def call(handler):
+    """The output object of one call in the current directory."""
+    if handler.raw:
+        raise Mismatch("the handler takes HTTP requests; only a service can run it")
+    try:
+        with open(INPUTS, encoding="utf-8") as f:
+            inputs = json.load(f)
+    except (OSError, ValueError) as err:
+        raise Mismatch(f"the input object {INPUTS} cannot be read: {err}") from None
+    if not isinstance(inputs, dict):
+        raise Mismatch(f"{INPUTS} holds no input object")
+    arguments = handler.arguments(inputs)
+    for p in handler.inputs:
+        if p.note is not None and p.note.writable and p.name in arguments:
+            use_copy(arguments[p.name])
+    home = os.getcwd()
+    try:
+        value = handler.function(**arguments)
+    except Exception as err:
+        sys.stderr.write(trim(err))
+        raise SystemExit(1) from None
+    os.chdir(home)
+    return handler.output(value)
+
+
+def use_copy(v):
+    """Points writable inputs to their private copies, which are in the current directory."""
+    if isinstance(v, list):
+        for x in v:
+            use_copy(x)
+    elif v is not None:
+        copy = os.path.join(os.getcwd(), v.basename)
+        if os.path.exists(copy):
+            v.path = copy
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
