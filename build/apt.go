@@ -107,7 +107,7 @@ func (w *work) unknown(ctx context.Context, name string) error {
 	if lists, _ := filepath.Glob("/var/lib/apt/lists/*Packages*"); len(lists) == 0 {
 		return w.refuse("apt has no lists of packages, so %s is not known; run: sudo apt-get update", name)
 	}
-	near := nearest(name, names, 5)
+	near := fringe.Nearest(name, names, 5)
 	if len(near) == 0 {
 		return w.refuse("there is no apt package %s; apt-cache search finds packages by topic", name)
 	}
@@ -224,64 +224,6 @@ func prune(upper string) error {
 		}
 	}
 	return nil
-}
-
-// nearest gives up to n of the names that differ least from name.
-func nearest(name string, names []string, n int) []string {
-	type scored struct {
-		name  string
-		score int
-	}
-	limit := max(2, len(name)/3)
-	var found []scored
-	for _, other := range names {
-		d := distance(name, other, limit)
-		if d > limit && len(name) >= 4 && strings.Contains(other, name) {
-			d = limit
-		}
-		if d <= limit {
-			found = append(found, scored{other, d})
-		}
-	}
-	slices.SortFunc(found, func(a, b scored) int {
-		if a.score != b.score {
-			return a.score - b.score
-		}
-		if len(a.name) != len(b.name) {
-			return len(a.name) - len(b.name)
-		}
-		return strings.Compare(a.name, b.name)
-	})
-	var out []string
-	for _, s := range found[:min(n, len(found))] {
-		out = append(out, s.name)
-	}
-	return out
-}
-
-// distance is the number of edits between two names; more than limit is not
-// told exactly.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) > limit || len(b)-len(a) > limit {
-		return limit + 1
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := diagonal
-			if a[i-1] != b[j-1] {
-				change++
-			}
-			diagonal = row[j]
-			row[j] = min(change, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func short(d fringe.Digest) string {
