@@ -17,6 +17,17 @@ type Tool struct {
 	Extensions map[string]any // top-level fields of other namespaces, such as "s:author" and "fringe:example"
 	Function   *FunctionHint  // nil when the document has no fringe:Function hint
 	Container  string         // image of a DockerRequirement; not used to run
+
+	req                   requirements
+	script                *script // nil without InlineJavascriptRequirement
+	command               []string
+	arguments             []argument
+	stdin, stdout, stderr *template
+	success, temporary    []int
+	ontology              *ontology
+	doc                   *node  // packed
+	file                  string // the document's name
+	base                  string // directory of default files; empty when not known
 }
 
 // FunctionHint is the hint fringe:Function: how the tool is published and kept
@@ -50,6 +61,8 @@ type Input struct {
 	Min, Max, ExclusiveMin, ExclusiveMax *float64 // nil: no bound
 
 	port
+	bounded bool // one of the bounds is there
+	files   bool // the type can hold a File or Directory
 }
 
 // Output is an output parameter.
@@ -101,11 +114,11 @@ type Execution struct {
 	Stage      []Staged          // parents come before what is in them
 	TimeLimit  time.Duration     // 0: none
 	Network    bool
-	Cores      float64 // that the tool asks for at least
-	CoresMax   float64 // 0: not said
-	RAM        int64   // MiB that the tool asks for at least
-	RAMMax     int64   // MiB; 0: not said
-	OutDirSize int64   // MiB
-	TmpDirSize int64   // MiB
+	Cores      float64        // that the tool asks for at least
+	CoresMax   float64        // 0: not said
+	RAM        int64          // MiB that the tool asks for at least
+	RAMMax     int64          // MiB; 0: not said
+	OutDirSize int64          // MiB
+	TmpDirSize int64          // MiB
 	Inputs     map[string]any // the input object as the tool's expressions see it
 }

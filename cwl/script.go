@@ -1,0 +1,332 @@
+package cwl
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"runtime/metrics"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dlclark/regexp2/v2"
+	"github.com/dop251/goja"
+)
+
+// Bounds of an expression.
+const (
+	// ExpressionTime is how long one JavaScript expression may run when
+	// Runtime does not say.
+	ExpressionTime = 2 * time.Second
+
+	maxScriptOutput = 16 << 20  // bytes of a result
+	maxScriptValues = 1_000_000 // values of a result, elements of an array
+	maxScriptMemory = 128 << 20 // bytes by which the heap may grow
+	maxScriptStack  = 512       // calls
+)
+
+// script runs the JavaScript of one tool. Each expression runs in a fresh
+// machine that has nothing but the language: no files, no clock to wait on, no
+// network.
+type script struct {
+	lib   []*goja.Program
+	limit time.Duration
+}
+
+// backtracking bounds regular expressions with look-around or back references,
+// which an interrupt does not reach. The bound lies above every limit of time,
+// so that a match it cuts short is always reported as out of time.
+var backtracking = sync.OnceFunc(func() { regexp2.DefaultMatchTimeout = 30 * time.Second })
+
+func compileLibrary(source string) (*goja.Program, error) {
+	return compile(source)
+}
+
+// compileExpression takes the code of a part.
+func compileExpression(p *part) (*goja.Program, error) {
+	if p.body {
+		return compile("(function(){\"use strict\";" + p.code[1:len(p.code)-1] + "\n})()")
+	}
+	return compile("(function(){\"use strict\";return (" + p.code + "\n);})()")
+}
+
+func compile(source string) (p *goja.Program, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p, err = nil, fmt.Errorf("it is not JavaScript that can be read (%v)", r)
+		}
+	}()
+	if nested(source) {
+		return nil, errors.New("it is nested too deeply")
+	}
+	p, err = goja.Compile("expression", source, false)
+	if err != nil {
+		return nil, errors.New("it is not valid JavaScript: " + syntaxMessage(err))
+	}
+	return p, nil
+}
+
+// syntaxMessage takes the parser's first complaint. Its lines are those of the
+// expression.
+func syntaxMessage(err error) string {
+	s := strings.TrimPrefix(firstLine(err.Error()), "SyntaxError: ")
+	if i := strings.LastIndex(s, " (and "); i > 0 {
+		s = s[:i]
+	}
+	return strings.TrimPrefix(s, "expression: ")
+}
+
+// nested says whether brackets or operators nest so deeply that the compiler,
+// which recurses, would use too much stack.
+func nested(source string) bool {
+	const most = 10_000
+	depth, deepest, run, longest := 0, 0, 0, 0
+	for i := 0; i < len(source); i++ {
+		switch source[i] {
+		case '(', '[', '{':
+			depth++
+			deepest = max(deepest, depth)
+		case ')', ']', '}':
+			depth--
+		}
+		switch source[i] {
+		case '!', '~', '-', '+', ' ', '\n', '\t':
+			run++
+			longest = max(longest, run)
+		default:
+			run = 0
+		}
+	}
+	return deepest > most || longest > 10*most || len(source) > maxDocument
+}
+
+// run gives the value of an expression.
+func (s *script) run(ev *evaluator, p *part, self any) (any, error) {
+	backtracking()
+	if p.js == nil {
+		js, err := compileExpression(p)
+		if err != nil {
+			return nil, err
+		}
+		p = &part{code: p.code, body: p.body, js: js}
+	}
+	if ev.inputsJSON == "" {
+		ev.inputsJSON, ev.runtimeJSON = compact(ev.inputs), compact(ev.runtime)
+	}
+	vm := goja.New()
+	vm.SetMaxCallStackSize(maxScriptStack)
+	type answer struct {
+		value any
+		err   error
+	}
+	done := make(chan answer, 1)
+	globals := [3]string{ev.inputsJSON, compact(self), ev.runtimeJSON}
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				done <- answer{nil, fmt.Errorf("it failed: %v", r)}
+			}
+		}()
+		v, err := s.machine(vm, p.js, globals)
+		done <- answer{v, err}
+	}()
+	stop := make(chan struct{})
+	reason := make(chan string, 1)
+	go func() { reason <- s.watch(vm, stop) }()
+	var a answer
+	var why string
+	select {
+	case a = <-done:
+		close(stop)
+		why = <-reason
+	case why = <-reason:
+		// The machine stops at its next instruction. Should it be inside
+		// of one long step, the caller does not wait for that.
+		grace := time.NewTimer(time.Second)
+		select {
+		case a = <-done:
+		case <-grace.C:
+		}
+		grace.Stop()
+	}
+	if why != "" {
+		return nil, errors.New(why)
+	}
+	return a.value, scriptError(a.err)
+}
+
+// watch interrupts the machine when it takes too long or too much memory, and
+// says which. It gives "" when stop is closed first.
+func (s *script) watch(vm *goja.Runtime, stop <-chan struct{}) string {
+	limit := s.limit
+	if limit <= 0 {
+		limit = ExpressionTime
+	}
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	var before uint64
+	for {
+		select {
+		case <-stop:
+			return ""
+		case <-deadline.C:
+			why := fmt.Sprintf("it did not end within %v", limit)
+			vm.Interrupt(why)
+			return why
+		case <-tick.C:
+			metrics.Read(sample)
+			now := sample[0].Value.Uint64()
+			if before == 0 {
+				before = now
+			}
+			if now > before+maxScriptMemory {
+				why := fmt.Sprintf("it used more than %d MiB of memory", maxScriptMemory>>20)
+				vm.Interrupt(why)
+				return why
+			}
+		}
+	}
+}
+
+func (s *script) machine(vm *goja.Runtime, program *goja.Program, globals [3]string) (any, error) {
+	parse, ok := goja.AssertFunction(vm.Get("JSON").ToObject(vm).Get("parse"))
+	if !ok {
+		return nil, errors.New("the JavaScript machine has no JSON.parse")
+	}
+	for i, name := range [3]string{"inputs", "self", "runtime"} {
+		v, err := parse(goja.Undefined(), vm.ToValue(globals[i]))
+		if err != nil {
+			return nil, err
+		}
+		if err := vm.Set(name, v); err != nil {
+			return nil, err
+		}
+	}
+	guard(vm)
+	for _, lib := range s.lib {
+		if _, err := vm.RunProgram(lib); err != nil {
+			return nil, err
+		}
+	}
+	v, err := vm.RunProgram(program)
+	if err != nil {
+		return nil, err
+	}
+	x := exporter{vm: vm}
+	var out any
+	if caught := vm.Try(func() { out = x.export(v, 0) }); caught != nil {
+		return nil, caught
+	}
+	return out, x.err
+}
+
+func scriptError(err error) error {
+	var thrown *goja.Exception
+	if errors.As(err, &thrown) {
+		return errors.New("it failed: " + clip(firstLine(thrown.Value().String())))
+	}
+	return err
+}
+
+// exporter turns a result into plain data, within bounds.
+type exporter struct {
+	vm     *goja.Runtime
+	values int
+	bytes  int
+	err    error
+
+	tooLarge bool // err is about size or nesting
+}
+
+func (x *exporter) fail(format string, args ...any) any {
+	if x.err == nil {
+		x.err = fmt.Errorf(format, args...)
+	}
+	return nil
+}
+
+func (x *exporter) export(v goja.Value, depth int) any {
+	if x.err != nil {
+		return nil
+	}
+	if x.values++; x.values > maxScriptValues || x.bytes > maxScriptOutput {
+		x.tooLarge = true
+		return x.fail("its result is too large; %d MiB and %d values are allowed", maxScriptOutput>>20, maxScriptValues)
+	}
+	if depth > maxDepth {
+		x.tooLarge = true
+		return x.fail("its result is nested more than %d levels deep, or goes in a circle", maxDepth)
+	}
+	if v == nil || goja.IsUndefined(v) || goja.IsNull(v) {
+		return nil
+	}
+	if o, ok := v.(*goja.Object); ok {
+		return x.object(o, depth)
+	}
+	switch p := v.Export().(type) {
+	case string:
+		x.bytes += len(p)
+		return p
+	case float64:
+		if p == math.Trunc(p) && math.Abs(p) < 1<<53 {
+			return int64(p)
+		}
+		return p
+	case int64, bool:
+		return p
+	}
+	return x.fail("its result has a value that JSON cannot hold (%s)", clip(v.String()))
+}
+
+func (x *exporter) object(o *goja.Object, depth int) any {
+	switch o.ClassName() {
+	case "Array":
+		n := o.Get("length").ToInteger()
+		if n > maxScriptValues {
+			x.tooLarge = true
+			return x.fail("its result is a list of %d elements; %d are allowed", n, maxScriptValues)
+		}
+		list := make([]any, n)
+		for i := range list {
+			list[i] = x.export(o.Get(fmt.Sprint(i)), depth+1)
+		}
+		return list
+	case "Function":
+		return x.fail("its result is a function; did you forget to call it?")
+	case "String", "Number", "Boolean":
+		return x.export(x.vm.ToValue(o.Export()), depth+1)
+	case "Date":
+		text, err := o.MarshalJSON()
+		var s string
+		if err != nil || json.Unmarshal(text, &s) != nil {
+			return nil
+		}
+		return s
+	}
+	m := map[string]any{}
+	for _, k := range o.Keys() {
+		e := o.Get(k)
+		if e == nil || goja.IsUndefined(e) {
+			continue
+		}
+		x.bytes += len(k)
+		m[k] = x.export(e, depth+1)
+		if x.err != nil {
+			return nil
+		}
+	}
+	return m
+}
+
+// compact writes a value as JSON for the machine.
+func compact(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "null"
+	}
+	return string(b)
+}
