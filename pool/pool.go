@@ -352,7 +352,7 @@ func (p *Pool) consider(s *state) {
 	for range d.Start {
 		p.begin(s)
 	}
-	if d.Evict && p.closed == false {
+	if d.Evict {
 		if sl := p.idlest(s); sl != nil {
 			p.retire(sl)
 			p.begin(s)

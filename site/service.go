@@ -159,7 +159,7 @@ func (l *Local) callService(ctx context.Context, r Request, inputs map[string]an
 	return a, nil
 }
 
-// bounded gives a context that ends when one call of fn may take no longer.
+// bounded gives a context that ends with the time limit of one call of fn.
 func (l *Local) bounded(ctx context.Context, fn *fringe.Function) (context.Context, context.CancelFunc) {
 	if limit := fn.Limits.Or(l.cfg.Defaults).Time; limit > 0 {
 		return context.WithTimeoutCause(ctx, limit, errTimeLimit)
