@@ -17,12 +17,13 @@ import (
 var mayImport = map[string][]string{
 	"":                  {},
 	"store":             {""},
+	"archive":           {""},
 	"cwl":               {""},
 	"python":            {},
 	"auth":              {"", "store"},
 	"jobs":              {"", "store"},
-	"data":              {"", "store"},
-	"catalogue":         {"", "store", "cwl"},
+	"data":              {"", "archive", "store"},
+	"catalogue":         {"", "archive", "store", "cwl"},
 	"build":             {""},
 	"contract":          {""},
 	"pool":              {""},
@@ -43,6 +44,7 @@ var mayImport = map[string][]string{
 var livesOnlyIn = map[string][]string{
 	"modernc.org/sqlite":                  {"store"},
 	"github.com/dop251/goja":              {"cwl"},
+	"github.com/dlclark/regexp2/v2":       {"cwl"},
 	"github.com/goccy/go-yaml":            {"cwl", "build", "cmd/fringe"},
 	"github.com/spf13/cobra":              {"cmd/fringe"},
 	"github.com/schollz/progressbar/v3":   {"cmd/fringe"},
