@@ -7,8 +7,6 @@ position 2); rows are turned so that antenna 1 <= antenna 2. Gaps in time and
 changes of source start a new scan. Times are converted to UTC.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Annotated, NamedTuple
 

@@ -10,8 +10,6 @@ flagging or imaging can be checked. The same inputs give the same data.
 UVW coordinates are position of antenna 2 minus position of antenna 1.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Annotated, Literal, NamedTuple
 
@@ -77,12 +75,12 @@ def main(
     ra: Annotated[float, In(unit="deg", ucd="pos.eq.ra", minimum=0, maximum=360, doc="Right ascension of the phase centre, J2000")] = 230.5,
     dec: Annotated[float, In(unit="deg", ucd="pos.eq.dec", minimum=-55, maximum=90, doc="Declination of the phase centre, J2000")] = 35.0,
     sources: Annotated[list[Source] | None, In(doc="Point sources; without them six of 1 to 0.05 Jy within 12 arcmin")] = None,
-    noise: Annotated[float, In(unit="Jy", minimum=1e-9, doc="Standard deviation of the real and of the imaginary part of one visibility")] = 0.1,
+    noise: Annotated[float, In(unit="Jy", exclusive_minimum=0, doc="Standard deviation of the real and of the imaginary part of one visibility")] = 0.1,
     gain_errors: Annotated[float, In(minimum=0, maximum=1, doc="Antenna gain errors: amplitudes scatter by half of it, phases by it times 90 degrees")] = 0.0,
     interference: Annotated[float, In(unit="Jy", minimum=0, doc="Median amplitude of radio interference; 0 for none")] = 0.0,
     line: Annotated[float, In(unit="Jy", minimum=0, doc="Peak flux per channel of a rotating HI-like line; 0 for none")] = 0.0,
     calibrator: Annotated[bool, In(doc="Alternate scans between a calibrator field (0) and the target (1)")] = False,
-    calibrator_flux: Annotated[float, In(unit="Jy", minimum=1e-6, doc="Flux density of the calibrator, at its phase centre")] = 15.0,
+    calibrator_flux: Annotated[float, In(unit="Jy", exclusive_minimum=0, doc="Flux density of the calibrator, at its phase centre")] = 15.0,
     seed: Annotated[int, In(minimum=0, doc="Seed of all random numbers")] = 1,
     name: Annotated[str, In(doc="Name of the measurement set, without .ms")] = "synthetic",
 ) -> Outputs:

@@ -13,8 +13,8 @@ doc: |
 
   The measurement set is only read. WSClean's temporary files go to the
   private scratch directory, and its threads and memory follow `threads` and
-  `memory`. The call fails when the main image has no finite pixel (no
-  data were selected, for example with the wrong `fields`) or no restoring beam.
+  `memory`. The call fails when the main image is NaN or 0 everywhere (no
+  data were selected, for example with the wrong `fields`) or has no restoring beam.
 
   Wraps WSClean 3.1 as Debian 12 packages it: with the w-gridder, without IDG and EveryBeam.
 
