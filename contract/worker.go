@@ -2,9 +2,16 @@ package contract
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net"
 	"os"
+	"path/filepath"
+	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"fringe"
 )
@@ -17,46 +24,204 @@ type Load struct {
 	Preload []string `json:"preload,omitempty"` // modules imported before the file
 }
 
-// Wires are the server's ends of what connects it with one worker.
-type Wires struct {
-	Conn   net.Conn // the other end is the worker's descriptor 3
-	Output *os.File // read end of a pipe that is the worker's stdout and stderr; nil when they go elsewhere
-}
-
-// Worker is a Python worker that has loaded its handler.
+// Worker is a Python worker that has loaded its handler. It handles one call
+// at a time; further ones wait.
+//
+// A running handler cannot be interrupted safely: when a call's context ends
+// before its answer, the instance is stopped.
 type Worker struct {
-	inst fringe.Instance
-	done chan struct{}
+	running
+	conn   net.Conn
+	in     frames
+	slot   chan struct{} // holds the call that is handled
+	wbuf   []byte        // the frame being written
+	call   *fringe.Call
+	ctx    context.Context
+	unhook func() bool // takes the interrupt off ctx; nil when ctx never ends
+
+	imu sync.Mutex // guards seq, and that no deadline is set once it has moved on
+	seq uint64     // calls so far
+
+	wmu sync.Mutex // held for each write of a streamed body; guards its pump.over
 }
-
-// WorkerArgv gives the command line of a worker under the interpreter.
-func WorkerArgv(python string) []string { return []string{python, "-s", "-m", "fringe.worker"} }
-
-// StartWorker starts a worker through the driver and waits until it has loaded its handler.
-func StartWorker(ctx context.Context, d fringe.Driver, s fringe.Spec, load Load) (*Worker, error) {
-	return NewWorker(ctx, nil, Wires{}, load)
-}
-
-// NewWorker speaks with a worker that was started.
-func NewWorker(ctx context.Context, inst fringe.Instance, wires Wires, load Load) (*Worker, error) {
-	return &Worker{inst: inst, done: make(chan struct{})}, nil
-}
-
-// ID gives the instance's id.
-func (w *Worker) ID() fringe.InstanceID { return w.inst.ID() }
-
-// Done is closed when the worker can take no more calls.
-func (w *Worker) Done() <-chan struct{} { return w.done }
-
-// Invoke implements fringe.Invoker.
-func (w *Worker) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, error) {
-	return nil, ctx.Err()
-}
-
-// Stop ends the instance.
-func (w *Worker) Stop(ctx context.Context, grace time.Duration) error { return w.inst.Stop(ctx, grace) }
-
-// Close ends the instance at once.
-func (w *Worker) Close() error { return w.Stop(context.Background(), 0) }
 
 var _ fringe.Invoker = (*Worker)(nil)
+
+// failure is what a worker tells of an exception.
+type failure struct {
+	Type      string `json:"type"`
+	Message   string `json:"message"`
+	File      string `json:"file"`
+	Line      int    `json:"line"`
+	Traceback string `json:"traceback"`
+}
+
+// sentence says what happened and where.
+func (f *failure) sentence() string {
+	s := f.Message
+	switch {
+	case f.Type == "Mismatch" || f.Type == "Problem":
+	case s == "":
+		s = f.Type
+	default:
+		s = f.Type + ": " + s
+	}
+	if f.File != "" {
+		s += fmt.Sprintf(" (%s, line %d)", filepath.Base(f.File), f.Line)
+	}
+	return s
+}
+
+// WorkerArgv gives the command line of a worker under the interpreter. The
+// package fringe must be on its PYTHONPATH.
+func WorkerArgv(python string) []string { return []string{python, "-s", "-m", "fringe.worker"} }
+
+// StartWorker starts a worker through the driver and waits until it has loaded
+// its handler, or ctx ends. The spec's Argv is WorkerArgv's; Conn is set here,
+// and so are Stdout and Stderr when they are nil: what the process writes there
+// goes to the log of the call. Nothing is left running when it fails.
+func StartWorker(ctx context.Context, d fringe.Driver, s fringe.Spec, load Load) (*Worker, error) {
+	const op = "contract.StartWorker"
+	conn, child, err := pair()
+	if err != nil {
+		return nil, fringe.E(op, err)
+	}
+	out, closeOut, err := plumb(&s)
+	if err != nil {
+		conn.Close()
+		child.Close()
+		return nil, fringe.E(op, err)
+	}
+	s.Conn = child
+	inst, err := d.Start(ctx, s)
+	child.Close()
+	closeOut()
+	if err != nil {
+		conn.Close()
+		out.close()
+		return nil, fringe.E(op, err)
+	}
+	return newWorker(ctx, inst, conn, out, load)
+}
+
+// NewWorker speaks over conn with a worker that was started, and waits until
+// it has loaded its handler, or ctx ends. The worker owns inst and conn from
+// here on; inst is stopped when loading fails.
+func NewWorker(ctx context.Context, inst fringe.Instance, conn net.Conn, load Load) (*Worker, error) {
+	return newWorker(ctx, inst, conn, nil, load)
+}
+
+func newWorker(ctx context.Context, inst fringe.Instance, conn net.Conn, out *output, load Load) (*Worker, error) {
+	w := &Worker{conn: conn, in: frames{conn: conn, buf: make([]byte, 16<<10)}, slot: make(chan struct{}, 1)}
+	w.watch(inst, out, func() { conn.Close() })
+	if err := w.load(ctx, load); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// load hands the worker its handler and waits until it is ready.
+func (w *Worker) load(ctx context.Context, load Load) error {
+	const op = "contract.StartWorker"
+	b, err := json.Marshal(load)
+	if err != nil {
+		return fringe.E(op, err)
+	}
+	stop := context.AfterFunc(ctx, func() { w.conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	head := make([]byte, frameHeader, frameHeader+len(b))
+	putHeader(head, frameLoad, len(b))
+	if _, err := w.conn.Write(append(head, b...)); err != nil {
+		return w.loadError(ctx, op, err)
+	}
+	for {
+		kind, b, err := w.frame()
+		switch {
+		case err != nil:
+			return w.loadError(ctx, op, err)
+		case kind == frameFailed:
+			return importError(op, b)
+		case kind != frameReady:
+			return w.loadError(ctx, op, fmt.Errorf("%w: a frame of kind %q before it was ready", errGarbage, kind))
+		}
+		if !stop() {
+			return w.loadError(ctx, op, ctx.Err())
+		}
+		return nil
+	}
+}
+
+func importError(op string, b []byte) error {
+	var f failure
+	if err := json.Unmarshal(b, &f); err != nil {
+		return &fringe.Error{Op: op, Kind: fringe.Failed, Component: fringe.Start, Message: "the worker could not load the function, and did not say why", Err: err}
+	}
+	e := &fringe.Error{Op: op, Kind: fringe.Failed, Component: fringe.UserCode, Message: f.sentence()}
+	if f.Traceback != "" {
+		e.Err = errors.New(f.Traceback)
+	}
+	return e
+}
+
+func (w *Worker) loadError(ctx context.Context, op string, err error) error {
+	if ctx.Err() != nil {
+		return &fringe.Error{Op: op, Kind: fringe.Failed, Component: fringe.Start, Err: ctx.Err(),
+			Message: "the function was not ready in time: its imports had not ended" + w.lastWords()}
+	}
+	if errors.Is(err, errGarbage) {
+		w.kill()
+		return &fringe.Error{Op: op, Kind: fringe.Failed, Component: fringe.Start, Err: err, Message: "the function's process does not speak as a worker does"}
+	}
+	e := w.crashed(op, "before it was ready", nil)
+	if e.Component == fringe.UserCode {
+		e.Component = fringe.Start
+	}
+	return e
+}
+
+// frame reads frames until one that is no output, which is forwarded.
+func (w *Worker) frame() (kind byte, payload []byte, err error) {
+	kind, n, err := w.frameHead()
+	if err != nil {
+		return 0, nil, err
+	}
+	payload, err = w.in.payload(n)
+	return kind, payload, err
+}
+
+// frameHead reads frames until the header of one that is no output.
+func (w *Worker) frameHead() (kind byte, n int, err error) {
+	for {
+		kind, n, err = w.in.next()
+		if err != nil || kind != frameOut {
+			return kind, n, err
+		}
+		b, err := w.in.payload(n)
+		if err != nil {
+			return 0, 0, err
+		}
+		switch {
+		case w.out != nil:
+			w.out.write(b)
+		case w.call != nil && w.call.Log != nil:
+			w.call.Log.Write(b)
+		}
+	}
+}
+
+// pair makes a unix socket pair: our end, and a blocking one for the worker.
+func pair() (net.Conn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("socketpair: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "worker"), os.NewFile(uintptr(fds[1]), "server")
+	defer ours.Close()
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return conn, theirs, nil
+}

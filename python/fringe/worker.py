@@ -231,13 +231,13 @@ class Body:
             self.piece = b""
 
 
-def failure(err):
-    """What is told of an exception."""
+def failure(err, function):
+    """What is told of an exception; function is the path of the loaded file."""
     if isinstance(err, Mismatch):
         return {"type": "Mismatch", "message": str(err), "file": "", "line": 0, "traceback": ""}
     trace = err.__traceback__
     at = None
-    directory = os.path.dirname(FUNCTION[0])
+    directory = os.path.dirname(function)
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
         if at is None or name.startswith(directory + os.sep):
@@ -248,9 +248,6 @@ def failure(err):
     return {"type": type(err).__name__, "message": message, "file": name, "line": line, "traceback": trim(err)}
 
 
-FUNCTION = [""]  # the loaded file
-
-
 class Worker:
     """Handles the calls that come over a channel."""
 
@@ -258,7 +255,7 @@ class Worker:
         self.channel = channel
         self.handler = handler
         self.outputs = outputs
-        self.home = os.getcwd()
+        self.home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
 
     def serve(self):
         """Handles calls until the socket ends."""
@@ -287,23 +284,22 @@ class Worker:
             kind = 65  # A
         except BaseException as err:
             kind, answer = 70, self.failed(err)  # F
-        self.finish(size)
+        self.finish()
         self.channel.send(kind, answer)
 
     def failed(self, err):
         if isinstance(err, KeyboardInterrupt):
             raise err
-        return json.dumps(failure(err)).encode()
+        return json.dumps(failure(err, self.handler.file)).encode()
 
-    def finish(self, moved):
+    def finish(self):
         """What follows each call before its answer is sent."""
         out, err = self.outputs
         if out.pending:
             out.flush()
         if err.pending:
             err.flush()
-        if moved or self.handler.raw:
-            os.chdir(self.home)
+        os.chdir(self.home)
 
     def raw(self, payload):
         (size,) = struct.unpack_from("<I", payload)
@@ -317,7 +313,7 @@ class Worker:
             self.answer(head["method"], status, headers, answer)
         except BaseException as err:
             failed = self.failed(err)
-            self.finish(True)
+            self.finish()
             self.channel.send(70, failed)
         body.drain()
         request._clear()
@@ -330,7 +326,7 @@ class Worker:
                 headers.append(("Content-Length", str(len(answer))))
             if bodyless:
                 answer = b""
-            self.finish(True)
+            self.finish()
             head = json.dumps({"status": status, "headers": headers}).encode()
             if len(answer) <= PIECE:
                 self.channel.send(83, struct.pack("<I", len(head)) + head + answer)  # S
@@ -348,7 +344,7 @@ class Worker:
         except Exception as err:
             sys.stderr.write(trim(err))
             end = f"{type(err).__name__}: {err}".encode()
-        self.finish(True)
+        self.finish()
         self.channel.send(69, end)  # E
 
 
@@ -463,7 +459,6 @@ def prepare(channel, outputs):
     if kind != LOAD:
         return None
     said = json.loads(bytes(payload))
-    FUNCTION[0] = said["file"]
     try:
         for name in said.get("preload") or ():
             importlib.import_module(name)
@@ -475,7 +470,7 @@ def prepare(channel, outputs):
         p = ps.problems[0]
         told = {"type": "Problem", "message": p.message + (f"; {p.cure}" if p.cure else ""), "file": p.file, "line": p.line, "traceback": p.trace}
     except Exception as err:
-        told = failure(err)
+        told = failure(err, said["file"])
         if isinstance(err, ImportError):
             told["message"] = f"the module {name} of the environment's preload list cannot be imported: {err}"
     else:
@@ -491,8 +486,9 @@ def prepare(channel, outputs):
     return None
 
 
-def after_fork(outputs):
+def after_fork(channel, outputs):
     """In a child of the handler: the socket is the parent's; output goes to the plain descriptors."""
+    channel.sock.close()
     for out in outputs:
         out.pending = b""
     sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8", line_buffering=True, write_through=True)
@@ -504,7 +500,7 @@ def main():
     channel = Channel(socket.socket(fileno=3))
     outputs = Output(channel, 1), Output(channel, 2)
     sys.stdout, sys.stderr = outputs
-    os.register_at_fork(after_in_child=lambda: after_fork(outputs))
+    os.register_at_fork(after_in_child=lambda: after_fork(channel, outputs))
     handler = prepare(channel, outputs)
     if handler is None:
         return 1
@@ -516,5 +512,4 @@ def main():
 
 
 if __name__ == "__main__":
-    code = main()
-    os._exit(code)
+    os._exit(main())  # a thread of the handler does not hold the process
