@@ -16,6 +16,7 @@ from fringe import File, In, Out
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
+from matplotlib.ticker import FuncFormatter
 
 from sky_image import SkyImage
 
@@ -60,6 +61,7 @@ def main(
     channel: Annotated[int, In(minimum=0, doc="Plane along the frequency axis")] = 0,
     polarization: Annotated[int, In(minimum=0, doc="Plane along the Stokes axis")] = 0,
     axes: Annotated[Literal["auto", "sky", "offset", "pixel"], In(doc="Right ascension and declination, offsets, or pixels")] = "auto",
+    interpolation: Annotated[Literal["nearest", "bicubic"], In(doc="Show the pixels as squares, or smoothly")] = "nearest",
     contours: Annotated[list[float] | None, In(doc="Contours, in units of the image's noise")] = None,
     beam: Annotated[bool, In(doc="Draw the beam")] = True,
     title: Annotated[str | None, In(doc="Title; the object and frequency when absent")] = None,
@@ -78,7 +80,7 @@ def main(
     figure, plot, kind = _layout(sky, axes, width, paper)
     factor, unit = _brightness_unit(sky)
     low, high = _limits(sky.pixels, minimum, maximum, percentile)
-    shown = plot.imshow(sky.pixels * factor, origin="lower", cmap=colors, interpolation="nearest", extent=_extent(sky, kind),
+    shown = plot.imshow(sky.pixels * factor, origin="lower", cmap=colors, interpolation=interpolation, extent=_extent(sky, kind),
                         norm=ImageNormalize(vmin=low * factor, vmax=high * factor, stretch=STRETCHES[stretch], clip=True))
     if contours:
         plot.contour(sky.pixels * factor, sorted({c * noise * factor for c in contours}), colors="white", linewidths=0.7, alpha=0.8,
@@ -191,7 +193,21 @@ def _title(plot, sky: SkyImage, title: str | None, ink: str) -> None:
 def _colour_scale(figure: Figure, plot, shown, unit: str, ink: str) -> None:
     box = plot.get_position()
     scale = figure.add_axes([box.x1 + 0.015, box.y0, 0.022, box.height])
-    bar = figure.colorbar(shown, cax=scale)
+    bar = figure.colorbar(shown, cax=scale, ticks=None if isinstance(shown.norm.stretch, LinearStretch) else _ticks(shown.norm))
+    bar.formatter = FuncFormatter(lambda value, _: f"{value:.6g}")
+    bar.update_ticks()
     bar.set_label(unit, color=ink, fontsize=12)
     bar.ax.tick_params(color=ink, labelcolor=ink, labelsize=11)
     bar.outline.set_edgecolor(ink)
+
+
+def _ticks(norm: ImageNormalize) -> list[float]:
+    """Round values for a colour scale that is not linear: 0, then 1, 2, 5 times powers of ten, not too close to each other."""
+    largest = max(abs(norm.vmin), abs(norm.vmax))
+    steps = [m * 10.0**e for e in range(int(np.floor(np.log10(largest))), int(np.floor(np.log10(largest))) - 6, -1) for m in (5, 2, 1)]
+    chosen: list[float] = []
+    for value in [0.0, *steps, *(-s for s in steps)]:
+        place = float(norm(value))
+        if norm.vmin <= value <= norm.vmax and all(abs(place - float(norm(other))) > 0.045 for other in chosen):
+            chosen.append(value)
+    return sorted(chosen)

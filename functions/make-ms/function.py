@@ -58,7 +58,7 @@ class Outputs(NamedTuple):
     arrays: Annotated[File, Out(doc="NumPy archive: gains[time, antenna, receptor], rfi_mask[time, channel], "
                                     "times (s, MJD UTC), frequencies (Hz)", format="application/octet-stream")]
     rows: Annotated[int, Out(doc="Number of rows of the measurement set")]
-    expected_rms: Annotated[float, Out(unit="Jy/beam", doc="Noise of a naturally weighted Stokes I image of the target")]
+    expected_rms: Annotated[float | None, Out(unit="Jy/beam", doc="Noise of a naturally weighted Stokes I image of the target; null when it is not observed")]
 
 
 def main(
@@ -97,7 +97,7 @@ def main(
             writer.append(block)
         rows = writer.rows
     target_rows = int(observation.targets().sum()) * len(observation.first)
-    expected = noise / np.sqrt(2 * target_rows * channels) if target_rows else float("nan")
+    expected = float(noise / np.sqrt(2 * target_rows * channels)) if target_rows else None
     truth = dict(parameters=parameters, rows=rows, reference_frequency=float(observation.frequencies.mean()),
                  sources=observation.truth(), expected_rms=expected,
                  interference_fraction=float(observation.mask.mean()),
@@ -106,7 +106,7 @@ def main(
         json.dump(truth, file, indent=1)
     np.savez_compressed(f"{name}.truth.npz", gains=observation.gains, rfi_mask=observation.mask,
                         times=observation.times, frequencies=observation.frequencies)
-    return Outputs(Directory(path), File(f"{name}.truth.json"), File(f"{name}.truth.npz"), rows, float(expected))
+    return Outputs(Directory(path), File(f"{name}.truth.json"), File(f"{name}.truth.npz"), rows, expected)
 
 
 class Observation:

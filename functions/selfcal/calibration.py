@@ -75,7 +75,7 @@ class Calibration:
         """Reduced chi-squared of the calibrated parallel hands against `model`: 1 when only noise is left."""
         corrected, weight, _ = self.apply()
         hands = self._data.parallel
-        used = weight[..., hands]
+        used = weight[..., hands] * self._data.solved[..., None]
         misfit = used * np.abs(corrected[..., hands] - model[..., hands]) ** 2
         return float(misfit.sum() / max(1, 2 * np.count_nonzero(used)))
 
@@ -110,7 +110,7 @@ class Calibration:
     def _solve(self, values: np.ndarray, slots: np.ndarray, model: np.ndarray, rules: Rules) -> Solution:
         data = self._data
         hands = data.parallel
-        weight, model = data.weight[..., hands], model[..., hands]
+        weight, model = data.weight[..., hands] * data.solved[..., None], model[..., hands]
         numerator = (weight * np.where(weight > 0, values[..., hands], 0) * np.conj(model)).sum(1)
         denominator = (weight * np.abs(model) ** 2).sum(1)
         if self._plan.together:

@@ -48,7 +48,8 @@ FRINGE = {
         "ms": {"class": "Directory", "location": "demo:m87-eht.ms"}, "model": "disc", "model_flux": 0.6,
         "model_diameter": 60e-6, "size": 128, "scale": 2e-6, "mask_radius": 30e-6, "iterations": [300, 500, 800, 800, 1000, 1000],
         "gain": 0.03, "mgain": 0.9, "no_negative": True, "beam_size": 20e-6, "phase_interval": 10.0,
-        "amplitude_interval": 120.0, "systematic_error": 0.05, "largest_correction": 1.5,
+        "amplitude_interval": 120.0, "systematic_error": 0.05,
+        "largest_correction": 1.6, "minimum_baselines": 3, "minimum_snr": 3.0,
     },
 }
 
@@ -84,6 +85,8 @@ def main(
     polarizations: Annotated[Literal["together", "separately"], In(doc="One gain for both receptors of an antenna, or one for each")] = "together",
     systematic_error: Annotated[float, In(minimum=0, maximum=1, doc="Fraction of the amplitude that is added to the noise of each visibility, so that "
                                 "the most sensitive baselines do not rule")] = 0.0,
+    min_uv: Annotated[float, In(minimum=0, doc="Shortest baseline that is used for gains and images, in wavelengths; shorter ones see emission "
+                      "that the image cannot hold")] = 0.0,
     largest_correction: Annotated[float, In(exclusive_minimum=1, doc="Amplitude gains are confined to between this and its inverse")] = 2.0,
     normalize: Annotated[bool, In(doc="Keep the flux scale: bring the median amplitude gain to 1")] = False,
     minimum_baselines: Annotated[int, In(minimum=1, doc="Baselines that an antenna needs for a solution; one more for amplitudes")] = 2,
@@ -108,9 +111,9 @@ def main(
     if not name or "/" in name or name.startswith("."):
         raise ValueError(f"name is {name!r}; it must be a plain file name.")
     imager = Imager(field=field, size=size, scale=scale, weight=weight, robust=robust, gain=gain, mgain=mgain,
-                    auto_threshold=auto_threshold, no_negative=no_negative, beam_size=beam_size, mask_radius=mask_radius,
+                    auto_threshold=auto_threshold, no_negative=no_negative, beam_size=beam_size, mask_radius=mask_radius, min_uv=min_uv,
                     threads=threads, memory=MEMORY, log=f"{name}.log")
-    data = Visibilities(ms.path, field, systematic_error)
+    data = Visibilities(ms.path, field, systematic_error, min_uv)
     calibration = Calibration(data, Plan(phase_interval, amplitude_interval, polarizations == "together", minimum_baselines,
                                          minimum_snr, largest_correction, normalize))
     values = _start(model, model_flux, model_diameter, data)

@@ -26,6 +26,7 @@ class Imager:
     no_negative: bool
     beam_size: float | None  # arcsec
     mask_radius: float | None  # arcsec
+    min_uv: float  # wavelengths
     threads: int
     memory: float  # GiB
     log: str  # file that wsclean's output is added to
@@ -37,6 +38,7 @@ class Imager:
                    "-weight", self.weight, *([str(self.robust)] if self.weight == "briggs" else []),
                    "-niter", str(iterations), "-gain", str(self.gain), "-mgain", str(self.mgain), "-data-column", column]
         command += ["-auto-threshold", str(self.auto_threshold)] if self.auto_threshold else []
+        command += ["-minuv-l", str(self.min_uv)] if self.min_uv else []
         command += ["-no-negative"] if self.no_negative else []
         command += ["-beam-size", f"{self.beam_size!r}asec"] if self.beam_size else []
         command += ["-fits-mask", self._mask()] if self.mask_radius else []

@@ -13,11 +13,14 @@ SPEED_OF_LIGHT = 299792458.0  # m/s
 class Visibilities:
     """Reads the rows of one field, and writes their calibration back.
 
+    `solved` (rows, channels) is true for the visibilities that gains are solved from: those of at
+    least `min_uv` wavelengths.
+
     The arrays have the rows first; data, flag and weight are (rows, channels, correlations).
     No table is open between calls, so that another program can work on the measurement set.
     """
 
-    def __init__(self, path: str, field: int, systematic_error: float):
+    def __init__(self, path: str, field: int, systematic_error: float, min_uv: float = 0.0):
         self.path = path
         with tables.table(path, ack=False) as table:
             self.rows = np.flatnonzero(table.getcol("FIELD_ID") == field)
@@ -39,6 +42,7 @@ class Visibilities:
         self.weight[self.flag] = 0
         error = systematic_error * np.abs(np.where(self.flag, 0, self.data))
         self.weight /= 1 + self.weight * error**2
+        self.solved = self.uv_distance() >= min_uv
 
     def _first_of_each(self, table) -> np.ndarray:
         """Positions in `rows` of the first row of each data description."""
