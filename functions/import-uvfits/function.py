@@ -4,7 +4,9 @@ Every IF becomes a spectral window, every row of the source table a field.
 Weights that are not positive become flags. UVW coordinates and visibilities keep the
 sign that they have in the file (the UVFITS convention, position 1 minus
 position 2); rows are turned so that antenna 1 <= antenna 2. Gaps in time and
-changes of source start a new scan. Times are converted to UTC.
+changes of source start a new scan. Times are converted to UTC. Integration times
+(INTTIM) that are longer than the step from one visibility of a baseline to the next are
+replaced by that step.
 """
 
 import os
@@ -27,8 +29,7 @@ FRINGE = {
     "license": "Apache-2.0",
     "keywords": ["UVFITS", "measurement set", "import", "VLBI", "visibilities"],
     "citation": "Greisen 2016, AIPS Memo 117: AIPS FITS file format",
-    "example": {"uvfits": {"class": "File", "location": "https://github.com/eventhorizontelescope/2019-D01-01/raw/master/"
-                           "uvfits/SR1_M87_2017_101_lo_hops_netcal_StokesI.uvfits"}, "telescope": "EHT"},
+    "example": {"uvfits": {"class": "File", "location": "demo:m87-eht.uvfits"}, "telescope": "EHT"},
 }
 
 

@@ -175,10 +175,10 @@ class UVFits:
         time = (self._parameter("DATE") - MJD_ZERO) * 86400.0 - self._clock()
         stamp = np.round(time, 2)
         field = self._source_numbers(len(time))
-        length = np.full(len(time), interval) if interval else self._intervals(time)
-        scan = _scans(stamp, length, field)
-        return dict(time=time, stamp=stamp, interval=length, antenna1=first, antenna2=second, uvw=uvw, swapped=swapped,
-                    field=field, scan=scan)
+        index = dict(time=time, stamp=stamp, antenna1=first, antenna2=second, uvw=uvw, swapped=swapped, field=field)
+        index["interval"] = np.full(len(time), interval) if interval else self._intervals(index)
+        index["scan"] = _scans(stamp, index["interval"], field)
+        return index
 
     def _clock(self) -> float:
         """Seconds to take from the file's times to have UTC."""
@@ -186,11 +186,18 @@ class UVFits:
         system = str(header.get("TIMSYS", header.get("TIMESYS", "UTC"))).strip().upper()
         return float(header.get("IATUTC", 0.0)) if system in ("IAT", "TAI") else 0.0
 
-    def _intervals(self, time: np.ndarray) -> np.ndarray:
-        if "INTTIM" in self._names and np.median(self._parameter("INTTIM")) > 0:
-            return self._parameter("INTTIM")
-        steps = np.diff(np.unique(np.round(time, 2)))
-        return np.full(len(time), np.median(steps) if len(steps) else 1.0)
+    def _intervals(self, index: dict[str, np.ndarray]) -> np.ndarray:
+        """Integration times in s: INTTIM, unless it is absent or longer than the usual step of a baseline's times."""
+        baseline = index["antenna1"] * (len(self._numbers) + 1) + index["antenna2"]
+        order = np.lexsort((index["time"], baseline))
+        steps = np.diff(index["time"][order])[np.diff(baseline[order]) == 0]
+        steps = steps[steps > 0.001]
+        usual = float(np.median(steps)) if len(steps) else None
+        if "INTTIM" in self._names:
+            told = self._parameter("INTTIM")
+            if np.median(told) > 0 and (usual is None or np.median(told) <= 1.05 * usual):
+                return told
+        return np.full(len(baseline), usual or 1.0)
 
     def _baselines(self) -> tuple[np.ndarray, np.ndarray]:
         """Antenna indices (from 0) of each group."""
