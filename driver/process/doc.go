@@ -1,3 +1,31 @@
 // Package process starts instances as processes of this Linux machine, each
-// in namespaces of its own.
+// in namespaces of its own: a read-only root, a private /tmp, only the mounts
+// that its Spec names, no network unless asked, no capability, and limits kept
+// by cgroups (version 2, or the controllers of version 1) or, where there are
+// none that it may use, by resource limits and a watcher.
+//
+// # How an instance is made
+//
+// The driver starts its own binary again in new namespaces. There it takes the
+// role of init (see Main): it waits for its orders on a socket, builds the
+// mount tree, gives up every privilege, starts the program, reaps what is left
+// to it and reports the end. When init ends the kernel kills everything that
+// is left in its PID namespace, and init ends when the program ends, when it is
+// killed, or when the socket to the server closes. So nothing outlives the
+// server, however it dies.
+//
+// # Invariants
+//
+//   - Nothing of the host's file system can be written but writable mounts and
+//     the scratch directory of the Spec.
+//   - An instance's mounts live in its own mount namespace; the driver mounts
+//     nothing in the server's, but what AddMount is asked for.
+//   - Names of cgroups are fringe/<site>/<instance>; <site> comes from the path
+//     of StateDir. Sweep removes them, and processes of init's role that carry
+//     the same <site>.
+//
+// The rooms site and attempt call Start; cmd/fringe calls Main, PrivateMounts
+// and, for `fringe doctor`, Enforced.
+//
+// It needs Linux 5.12 or later.
 package process

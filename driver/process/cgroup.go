@@ -1,0 +1,403 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fringe"
+)
+
+// initTasks is how many tasks of an instance may be init's own.
+const initTasks = 12
+
+// cpuPeriod is the period, in microseconds, over which a CPU quota is kept.
+const cpuPeriod = 100_000
+
+// cgroups says which control groups this driver can use: for each controller
+// the directory below which it makes one per instance. In version 2 it is the
+// same directory for all. Empty means none.
+type cgroups struct {
+	version int // 2, 1, or 0 for none
+	base    map[string]string
+	why     string // why a controller is missing; a sentence, for people
+}
+
+// controllers are those that the driver uses.
+var controllers = []string{"memory", "cpu", "cpuacct", "pids"}
+
+func (c *cgroups) has(controller string) bool { return c.base[controller] != "" }
+
+// findCgroups looks for cgroups in which this process may make its own.
+func findCgroups(site string) cgroups {
+	mounts, err := readMounts()
+	if err != nil {
+		return cgroups{why: err.Error()}
+	}
+	c := findVersion2(mounts, site)
+	if c.version != 0 {
+		return c
+	}
+	v1 := cgroups{base: map[string]string{}, why: c.why}
+	for _, m := range mounts {
+		if m.kind != "cgroup" {
+			continue
+		}
+		base := filepath.Join(m.point, "fringe", site)
+		for _, name := range controllers {
+			if slices.Contains(m.super, name) && v1.base[name] == "" && usable(base) == nil {
+				v1.base[name] = base
+				v1.version = 1
+			}
+		}
+	}
+	return v1
+}
+
+// usable says why no cgroup can be made below base; nil when it can.
+func usable(base string) error {
+	if err := os.MkdirAll(base, 0o755); err != nil {
+		return err
+	}
+	probe := filepath.Join(base, fmt.Sprintf("probe-%d", os.Getpid()))
+	if err := os.Mkdir(probe, 0o755); err != nil {
+		return err
+	}
+	return os.Remove(probe)
+}
+
+// findVersion2 looks for the unified hierarchy: at its top when this process
+// may write there, else in the part that was delegated to it.
+func findVersion2(mounts []mountLine, site string) cgroups {
+	i := slices.IndexFunc(mounts, func(m mountLine) bool { return m.kind == "cgroup2" })
+	if i < 0 {
+		return cgroups{why: "no cgroup file system is mounted"}
+	}
+	top := mounts[i].point
+	if names := readWords(filepath.Join(top, "cgroup.controllers")); !slices.Contains(names, "memory") && !slices.Contains(names, "cpu") {
+		return cgroups{why: "the unified cgroup hierarchy has no memory and no cpu controller"}
+	}
+	var err error
+	if _, e := os.Stat(filepath.Join(top, "cgroup.type")); errors.Is(e, fs.ErrNotExist) {
+		if c, e := delegate(top, site); e == nil {
+			return c
+		} else {
+			err = e
+		}
+	}
+	own, e := ownCgroup(top)
+	if e != nil {
+		return cgroups{why: e.Error()}
+	}
+	if e := moveOut(own); e != nil {
+		return cgroups{why: errors.Join(err, e).Error()}
+	}
+	c, e := delegate(own, site)
+	if e != nil {
+		return cgroups{why: errors.Join(err, e).Error()}
+	}
+	return c
+}
+
+// ownLeaf is the cgroup into which the server moves itself, for a cgroup with
+// processes cannot have children with limits.
+const ownLeaf = "fringe-server"
+
+// ownCgroup gives the directory of this process's cgroup of version 2.
+func ownCgroup(top string) (string, error) {
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
+			dir := filepath.Join(top, path)
+			if filepath.Base(dir) == ownLeaf {
+				dir = filepath.Dir(dir)
+			}
+			return dir, nil
+		}
+	}
+	return "", errors.New("this process is in no cgroup of version 2")
+}
+
+// moveOut moves every process of the cgroup dir to a leaf of it.
+func moveOut(dir string) error {
+	if len(readWords(filepath.Join(dir, "cgroup.procs"))) == 0 {
+		return nil
+	}
+	leaf := filepath.Join(dir, ownLeaf)
+	if err := os.MkdirAll(leaf, 0o755); err != nil {
+		return fmt.Errorf("the cgroup %s is not delegated to this user: %w", dir, err)
+	}
+	for _, pid := range readWords(filepath.Join(dir, "cgroup.procs")) {
+		if err := writeFile(leaf, "cgroup.procs", pid); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("process %s does not move to the cgroup %s: %w", pid, leaf, err)
+		}
+	}
+	return nil
+}
+
+// delegate makes the site's cgroup below dir and enables the controllers all
+// the way down.
+func delegate(dir, site string) (cgroups, error) {
+	base := filepath.Join(dir, "fringe", site)
+	if err := os.MkdirAll(base, 0o755); err != nil {
+		return cgroups{}, err
+	}
+	for _, d := range []string{dir, filepath.Dir(base), base} {
+		for _, name := range []string{"memory", "cpu", "pids"} {
+			writeFile(d, "cgroup.subtree_control", "+"+name) // what was refused is missing below
+		}
+	}
+	c := cgroups{version: 2, base: map[string]string{}}
+	for _, name := range readWords(filepath.Join(base, "cgroup.subtree_control")) {
+		c.base[name] = base
+	}
+	if !c.has("memory") && !c.has("cpu") && !c.has("pids") {
+		return cgroups{}, fmt.Errorf("no controller can be enabled below %s", dir)
+	}
+	return c, usable(base)
+}
+
+// A group is the control group of one instance: one directory in version 2,
+// one per hierarchy in version 1.
+type group struct {
+	version int
+	dirs    map[string]string // controller → directory
+	events  *os.File          // version 1: readable when the memory limit is met
+}
+
+// paths gives the directories of g, each once.
+func (g *group) paths() []string {
+	var all []string
+	for _, dir := range g.dirs {
+		all = append(all, dir)
+	}
+	return sortedUnique(all)
+}
+
+// make makes the group of an instance with its limits, but that of CPU, which
+// throttle sets.
+func (c *cgroups) make(id fringe.InstanceID, l fringe.Limits) (g *group, err error) {
+	if c.version == 0 {
+		return nil, nil
+	}
+	g = &group{version: c.version, dirs: map[string]string{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.remove())
+		}
+	}()
+	for name, base := range c.base {
+		if !c.wanted(name, l) {
+			continue
+		}
+		dir := filepath.Join(base, string(id))
+		if err := os.Mkdir(dir, 0o755); err != nil && !(errors.Is(err, fs.ErrExist) && slices.Contains(g.paths(), dir)) {
+			return g, err
+		}
+		g.dirs[name] = dir
+	}
+	return g, g.limit(l)
+}
+
+// wanted says whether an instance with these limits is put under the
+// controller. Joining a hierarchy costs time, so that those that bound nothing
+// are left out where they are apart from each other.
+func (c *cgroups) wanted(controller string, l fringe.Limits) bool {
+	switch {
+	case c.version == 2:
+		return true
+	case controller == "cpu":
+		return l.CPU > 0
+	case controller == "pids":
+		return l.Pids > 0
+	}
+	return true
+}
+
+func (g *group) limit(l fringe.Limits) error {
+	if dir := g.dirs["memory"]; dir != "" && l.Memory > 0 {
+		if err := g.limitMemory(dir, strconv.FormatInt(l.Memory, 10)); err != nil {
+			return fmt.Errorf("the memory limit: %w", err)
+		}
+	}
+	if dir := g.dirs["pids"]; dir != "" && l.Pids > 0 {
+		if err := writeFile(dir, "pids.max", strconv.Itoa(l.Pids+initTasks)); err != nil {
+			return fmt.Errorf("the limit of processes: %w", err)
+		}
+	}
+	return nil
+}
+
+// limitMemory bounds memory and lets none of it go to swap.
+func (g *group) limitMemory(dir, bytes string) error {
+	if g.version == 2 {
+		writeFile(dir, "memory.swap.max", "0") // absent without swap accounting
+		if err := writeFile(dir, "memory.oom.group", "1"); err != nil {
+			return err
+		}
+		return writeFile(dir, "memory.max", bytes)
+	}
+	if err := writeFile(dir, "memory.limit_in_bytes", bytes); err != nil {
+		return err
+	}
+	if writeFile(dir, "memory.memsw.limit_in_bytes", bytes) != nil {
+		writeFile(dir, "memory.swappiness", "0") // no swap accounting
+	}
+	return g.listen(dir)
+}
+
+// listen opens the event of a memory limit that is met, of version 1.
+func (g *group) listen(dir string) error {
+	control, err := unix.Open(filepath.Join(dir, "memory.oom_control"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(control)
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return err
+	}
+	g.events = os.NewFile(uintptr(fd), "memory events")
+	return writeFile(dir, "cgroup.event_control", fmt.Sprintf("%d %d", fd, control))
+}
+
+// throttle sets the limit of CPU. It is set last, so that it does not slow the
+// set-up down.
+func (g *group) throttle(cores float64) error {
+	dir := g.dirs["cpu"]
+	if dir == "" || cores <= 0 {
+		return nil
+	}
+	quota := strconv.Itoa(max(int(cores*cpuPeriod), 1000))
+	if g.version == 2 {
+		return writeFile(dir, "cpu.max", quota+" "+strconv.Itoa(cpuPeriod))
+	}
+	if err := writeFile(dir, "cpu.cfs_period_us", strconv.Itoa(cpuPeriod)); err != nil {
+		return err
+	}
+	return writeFile(dir, "cpu.cfs_quota_us", quota)
+}
+
+// open opens the group's directory, for a process that is to begin in it.
+// Only version 2 has that.
+func (g *group) open() (int, error) {
+	return unix.Open(g.paths()[0], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+}
+
+// join puts the process into the group.
+func (g *group) join(pid int) error {
+	for _, dir := range g.paths() {
+		if err := writeFile(dir, "cgroup.procs", strconv.Itoa(pid)); err != nil {
+			return fmt.Errorf("the instance does not join the cgroup %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// outOfMemory says whether the kernel killed a process of the group for memory.
+func (g *group) outOfMemory() bool {
+	dir := g.dirs["memory"]
+	if dir == "" {
+		return false
+	}
+	name := "memory.oom_control"
+	if g.version == 2 {
+		name = "memory.events"
+	}
+	return readCounter(filepath.Join(dir, name), "oom_kill") > 0
+}
+
+// peak gives the most memory that the group used; 0 when it is not known.
+func (g *group) peak() int64 {
+	name := "memory.max_usage_in_bytes"
+	if g.version == 2 {
+		name = "memory.peak"
+	}
+	return readNumber(filepath.Join(g.dirs["memory"], name))
+}
+
+// cpu gives the CPU time that the group used; 0 when it is not known.
+func (g *group) cpu() time.Duration {
+	if g.version == 2 {
+		return time.Duration(readCounter(filepath.Join(g.paths()[0], "cpu.stat"), "usage_usec")) * time.Microsecond
+	}
+	return time.Duration(readNumber(filepath.Join(g.dirs["cpuacct"], "cpuacct.usage")))
+}
+
+// remove takes the group away; its processes have ended.
+func (g *group) remove() error {
+	var all error
+	if g.events != nil {
+		g.events.Close()
+	}
+	for _, dir := range g.paths() {
+		all = errors.Join(all, removeCgroup(dir))
+	}
+	return all
+}
+
+// removeCgroup removes a cgroup without processes. The kernel may take a
+// moment to see that they are gone.
+func removeCgroup(dir string) error {
+	wait := time.NewTimer(0)
+	defer wait.Stop()
+	for pause := time.Millisecond; ; pause *= 2 {
+		<-wait.C
+		err := os.Remove(dir)
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if !errors.Is(err, unix.EBUSY) || pause > time.Second {
+			return err
+		}
+		wait.Reset(pause)
+	}
+}
+
+func writeFile(dir, name, text string) error {
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(text)
+	return err
+}
+
+func readWords(path string) []string {
+	text, _ := os.ReadFile(path)
+	return strings.Fields(string(text))
+}
+
+// readNumber reads a file that holds one number; 0 when it cannot.
+func readNumber(path string) int64 {
+	words := readWords(path)
+	if len(words) != 1 {
+		return 0
+	}
+	n, _ := strconv.ParseInt(words[0], 10, 64)
+	return n
+}
+
+// readCounter reads the named number of a file of lines "name number".
+func readCounter(path, name string) int64 {
+	words := readWords(path)
+	for i := 0; i+1 < len(words); i += 2 {
+		if words[i] == name {
+			n, _ := strconv.ParseInt(words[i+1], 10, 64)
+			return n
+		}
+	}
+	return 0
+}

@@ -1,0 +1,288 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"path"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fringe"
+)
+
+// Start implements fringe.Driver.
+func (d *Driver) Start(ctx context.Context, s fringe.Spec) (fringe.Instance, error) {
+	if err := check(&s); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := d.reserve(s.ID); err != nil {
+		return nil, err
+	}
+	in, err := d.start(ctx, s, false)
+	if err != nil {
+		d.free(s.ID)
+		return nil, err
+	}
+	go in.watch()
+	return in, nil
+}
+
+// check refuses a Spec that no instance can be made of.
+func check(s *fringe.Spec) error {
+	if s.ID == "" || len(s.ID) > 128 {
+		return startError(fringe.Invalid, "an instance needs an id of 1 to 128 letters, digits and hyphens, not %q", s.ID)
+	}
+	for _, r := range s.ID {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' {
+			return startError(fringe.Invalid, "the instance id %q has the character %q; letters, digits and hyphens are allowed", s.ID, r)
+		}
+	}
+	if len(s.Argv) == 0 || s.Argv[0] == "" {
+		return startError(fringe.Invalid, "the instance %s has no program to start", s.ID)
+	}
+	if s.Dir == "" {
+		s.Dir = "/"
+	}
+	if s.Root == "" {
+		s.Root = "/"
+	}
+	paths := append([]string{s.Dir, s.Root}, s.Layers...)
+	for _, m := range s.Mounts {
+		paths = append(paths, m.Source, m.Target)
+	}
+	for _, p := range append(paths, s.Hidden...) {
+		if !filepath.IsAbs(p) {
+			return startError(fringe.Invalid, "%q is not an absolute path", p)
+		}
+	}
+	for _, m := range s.Mounts {
+		switch t := path.Clean(m.Target); t {
+		case "/", "/proc", "/dev", "/sys":
+			return startError(fringe.Invalid, "nothing can be mounted at %s; choose a directory of its own", t)
+		}
+	}
+	return nil
+}
+
+// start makes the instance up to the point where its program runs; with probe,
+// up to where it could. When it fails nothing is left.
+func (d *Driver) start(ctx context.Context, s fringe.Spec, probe bool) (*instance, error) {
+	in := &instance{d: d, spec: s, done: make(chan struct{}), begun: time.Now()}
+	o, err := d.order(&s)
+	if err != nil {
+		return nil, err
+	}
+	o.Probe = probe
+	if err := d.spawn(in); err != nil {
+		return nil, errors.Join(err, in.discard())
+	}
+	// When ctx ends, init dies, and whatever waits for it wakes up.
+	stop := context.AfterFunc(ctx, func() { in.init.Kill() })
+	err = d.settle(in, o)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		return in, nil
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	if e := in.discard(); e != nil {
+		d.log.Error("a start that failed left something behind", "instance", s.ID, "err", e)
+	}
+	return nil, err
+}
+
+// order gives init's orders for s.
+func (d *Driver) order(s *fringe.Spec) (*order, error) {
+	o := &order{
+		Base: d.base, Root: s.Root, Layers: s.Layers, Mounts: s.Mounts, Hidden: s.Hidden,
+		TmpSize: s.TmpBytes, Network: s.Network,
+		Argv: s.Argv, Env: s.Env, Dir: s.Dir, Conn: s.Conn != nil, FileSize: s.Limits.FileSize,
+	}
+	if s.TmpBytes == 0 && s.Scratch != "" {
+		o.Tmp = filepath.Join(s.Scratch, "tmp")
+		if err := os.MkdirAll(o.Tmp, 0o700); err != nil {
+			return nil, startError(fringe.Unavailable, "no /tmp can be made in the scratch directory: %w", err)
+		}
+		if err := os.Chmod(o.Tmp, 0o777|os.ModeSticky); err != nil {
+			return nil, startError(fringe.Unavailable, "no /tmp can be made in the scratch directory: %w", err)
+		}
+	}
+	if !d.cgroups.has("memory") {
+		o.Memory = s.Limits.Memory
+	}
+	if !d.cgroups.has("pids") {
+		o.Pids = s.Limits.Pids
+	}
+	if !d.cgroups.has("cpu") && s.Limits.CPU > 0 {
+		o.Cores = someCores(s.ID, int(math.Ceil(s.Limits.CPU)))
+	}
+	return o, nil
+}
+
+// someCores chooses n of the processors that this process may use, spread over
+// them by the instance's name. Nil is all of them.
+func someCores(id fringe.InstanceID, n int) []int {
+	var set unix.CPUSet
+	if unix.SchedGetaffinity(0, &set) != nil || set.Count() <= n {
+		return nil
+	}
+	var all []int
+	for c := 0; len(all) < set.Count(); c++ {
+		if set.IsSet(c) {
+			all = append(all, c)
+		}
+	}
+	first := 0
+	for _, b := range []byte(id) {
+		first = (first*31 + int(b)) % len(all)
+	}
+	var some []int
+	for i := range n {
+		some = append(some, all[(first+i)%len(all)])
+	}
+	return some
+}
+
+// spawn starts init, with its control socket.
+func (d *Driver) spawn(in *instance) error {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return startError(fringe.Unavailable, "no control socket: %w", err)
+	}
+	theirs := os.NewFile(uintptr(pair[1]), "control")
+	defer theirs.Close()
+	ours := os.NewFile(uintptr(pair[0]), "control")
+	conn, err := net.FileConn(ours)
+	ours.Close()
+	if err != nil {
+		return startError(fringe.Unavailable, "no control socket: %w", err)
+	}
+	in.control = conn.(*net.UnixConn)
+	attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS}
+	if !in.spec.Network {
+		attr.Cloneflags |= syscall.CLONE_NEWNET
+	}
+	if d.nested || !d.global && in.spec.Limits.Pids > 0 && !d.cgroups.has("pids") {
+		// A user namespace counts its own processes.
+		attr.Cloneflags |= syscall.CLONE_NEWUSER
+		attr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
+		attr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
+	}
+	if d.cgroups.version == 2 {
+		if in.group, err = d.cgroups.make(in.spec.ID, in.spec.Limits); err != nil {
+			return startError(fringe.Unavailable, "no cgroup: %w", err)
+		}
+		if attr.CgroupFD, err = in.group.open(); err != nil {
+			return startError(fringe.Unavailable, "no cgroup: %w", err)
+		}
+		defer unix.Close(attr.CgroupFD)
+		attr.UseCgroupFD = true
+	}
+	files := []*os.File{d.null, d.null, d.null, theirs}
+	for i, f := range []*os.File{in.spec.Stdin, in.spec.Stdout, in.spec.Stderr} {
+		if f != nil {
+			files[i] = f
+		}
+	}
+	if in.spec.Conn != nil {
+		files = append(files, in.spec.Conn)
+	}
+	in.init, err = os.StartProcess("/proc/self/exe", []string{initName, d.site, string(in.spec.ID)}, &os.ProcAttr{
+		Dir: "/", Env: []string{"GOMAXPROCS=2", "GOTRACEBACK=none"}, Files: files, Sys: attr,
+	})
+	return spawnError(err)
+}
+
+// spawnError says why init could not be started.
+func spawnError(err error) error {
+	if err == nil {
+		return nil
+	}
+	e := startError(fringe.Unavailable, "the machine does not let an instance start: %w", err)
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) {
+		e.Cure = "Instances need namespaces. Run the server as root, or allow user namespaces: sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000 kernel.apparmor_restrict_unprivileged_userns=0"
+	}
+	return e
+}
+
+// settle gives init its orders, puts it under its limits and lets the program
+// start. Init builds the tree while the cgroups are made.
+func (d *Driver) settle(in *instance, o *order) error {
+	if err := send(in.control, o); err != nil {
+		return startError(fringe.Unavailable, "the instance does not take its orders: %w", err)
+	}
+	if d.cgroups.version == 1 {
+		g, err := d.cgroups.make(in.spec.ID, in.spec.Limits)
+		if err == nil {
+			in.group = g
+			err = g.join(in.init.Pid)
+		}
+		if err != nil {
+			return startError(fringe.Unavailable, "no cgroup: %w", err)
+		}
+	}
+	if err := in.expect(repReady); err != nil {
+		return err
+	}
+	if in.group != nil {
+		if err := in.group.throttle(in.spec.Limits.CPU); err != nil {
+			return startError(fringe.Unavailable, "the CPU limit: %w", err)
+		}
+	}
+	if err := send(in.control, cmdGo); err != nil {
+		return startError(fringe.Unavailable, "the instance ended before its program started: %w", err)
+	}
+	if o.Probe {
+		return nil
+	}
+	return in.expect(repStarted)
+}
+
+// expect waits for the named report.
+func (in *instance) expect(what string) error {
+	var r report
+	if err := receive(in.control, &r); err != nil {
+		if in.group != nil && in.group.outOfMemory() {
+			return startError(fringe.Failed, "the memory limit of %d bytes is too small to start anything", in.spec.Limits.Memory)
+		}
+		return startError(fringe.Unavailable, "the instance ended while it was set up: %w", err)
+	}
+	switch r.What {
+	case what:
+		return nil
+	case repFailed:
+		return startError(r.Kind, "%s", r.Message)
+	}
+	return startError(fringe.Internal, "%s", fmt.Sprintf("the instance says %q, expected %q", r.What, what))
+}
+
+// discard ends what has been started and takes away what was made for it.
+func (in *instance) discard() error {
+	var all error
+	if in.control != nil {
+		in.control.Close()
+	}
+	if in.init != nil {
+		in.init.Kill()
+		if _, err := in.init.Wait(); err != nil {
+			all = err
+		}
+	}
+	if in.group != nil {
+		all = errors.Join(all, in.group.remove())
+	}
+	return all
+}
