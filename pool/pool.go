@@ -2,12 +2,14 @@
 // calls, joins callers to a start under way, scales within the policy of each
 // function version, reaps idle instances and drains.
 //
-// Invariants: an instance never has more calls than its policy's concurrency; a
-// busy instance is never stopped but by Run's end; waiting calls are served in
-// the order of their coming, within a bounded queue; a caller that leaves gives
-// its place back; what to start is decided by the pure function decide.
+// Invariants: a version has at most Warm.Max instances and the site at most
+// Config.Max; a call is with at most one instance, and an instance has at most
+// Warm.Concurrency calls; calls that wait are served in their order; an
+// instance with a call is never stopped but by Drain's deadline and the end of
+// Run. What to start and stop is decided by plan, without I/O.
 //
-// It is used by room site.
+// The package stores nothing: instances end with the server. Room site calls
+// it; server runs and drains it.
 package pool
 
 import (
@@ -25,7 +27,25 @@ import (
 	"fringe"
 )
 
+// Defaults of a function's policy and of Config.
+const (
+	DefaultMax      = 16
+	DefaultQueue    = 64
+	DefaultIdle     = 5 * time.Minute
+	DefaultPatience = 10 * time.Millisecond
+	defaultGrace    = 5 * time.Second
+	defaultStart    = 2 * time.Minute
+
+	maxTries   = 3 // instances that are tried for a call that none has begun
+	minBackoff = 100 * time.Millisecond
+	maxBackoff = 30 * time.Second
+	stopSlack  = 30 * time.Second // beyond grace that a stop may take
+)
+
 // Instance is what the pool keeps: running code that takes calls.
+//
+// An error of Invoke that has a method Undelivered() bool giving true says
+// that the call was not begun: the pool gives it to another instance.
 type Instance interface {
 	fringe.Invoker
 	ID() fringe.InstanceID
@@ -40,577 +60,486 @@ type Config struct {
 	Start func(ctx context.Context, fn *fringe.Function) (Instance, error)
 
 	Log          *slog.Logger  // nil drops it
-	Max          int           // most instances at the site; 16 when 0
+	Max          int           // most instances at the site; DefaultMax when 0
 	Starts       int           // most starts under way at once at the site; the number of CPUs, at least 2, when 0
 	StartTimeout time.Duration // bound of one start; 2 minutes when 0
 	Grace        time.Duration // between SIGTERM and SIGKILL of an instance that is stopped; 5 s when 0
-	Patience     time.Duration // a wait shorter than this does not start a further instance; 10 ms when 0
+	Patience     time.Duration // a wait shorter than this does not start a further instance; DefaultPatience when 0
 }
-
-const (
-	defaultQueue = 64
-	defaultIdle  = 5 * time.Minute
-	backoffFirst = 500 * time.Millisecond
-	backoffMost  = 30 * time.Second
-	reapEvery    = time.Second
-)
 
 // Pool is the warm instances of a site.
 type Pool struct {
-	cfg Config
+	cfg  Config
+	log  *slog.Logger
+	base context.Context // of starts; ends with the pool
+	end  context.CancelFunc
+	wake chan struct{} // asks Run to look again
+	wg   sync.WaitGroup
 
-	mu       sync.Mutex // guards all below, and every state and slot
-	states   map[fringe.Digest]*state
-	total    int // instances ready or starting, of all functions
-	starting int // starts under way, of all functions
-	running  int // calls under way or waiting
-	closed   bool
-	drained  chan struct{} // closed when closed and running is 0
-	work     sync.WaitGroup
-	ctx      context.Context // ends when Run ends; starts run under it
-	cancel   context.CancelFunc
+	mu       sync.Mutex // guards all below, and every version and instance
+	versions map[fringe.Digest]*version
+	needy    map[*version]struct{}  // all that have waiting calls or too few instances, and maybe others
+	all      map[*instance]struct{} // instances that were started and are not gone
+	total    int                    // instances that start, live or are being stopped
+	starting int
+	stopping int
+	active   int           // calls that were admitted and have not ended
+	draining bool          // no call is admitted
+	closed   bool          // no instance is started
+	quiet    chan struct{} // closed when draining and active is 0
+	armed    bool          // a timer for the patience of waiting calls runs
+
+	waiters sync.Pool // of *waiter; needs no lock
 }
 
-// state is one function version in the pool.
-type state struct {
+var _ fringe.Invoker = (*Pool)(nil)
+
+// version is a function version with its instances and the calls that wait.
+type version struct {
 	fn      *fringe.Function
 	policy  fringe.Warm
-	slots   []*slot // ready; the most recently used last
-	pending int     // starts under way
-	waiting []*waiter
-	armed   bool // a timer will look whether a further instance is needed
-	stats   Stats
+	evicted bool // no longer in Pool.versions
 
-	failed  error // the last start's, while backing off
-	retryAt time.Time
-	backoff time.Duration
+	live     map[*instance]struct{}
+	free     []*instance // of live those that can take a call, the most recently used last
+	starting int
+	queue    queue
+	slots    int // calls that are with an instance
+
+	mean    time.Duration // moving mean of the calls' duration; 0: none has ended
+	failed  int           // starts that failed in a row
+	blocked time.Time     // no start before
+	cause   error         // of the last start that failed
+
+	cold, warm, rejected, failures uint64
 }
 
-// slot is a ready instance.
-type slot struct {
-	inst  Instance
-	state *state
-	busy  int
-	used  time.Time
-	start time.Duration // how long its start took
-	fresh bool          // it has had no call yet
-	gone  bool          // it takes no more calls
-}
-
-// waiter is a call that waits for an instance.
-type waiter struct {
-	since time.Time
-	grant chan grant // of capacity 1
-}
-
-type grant struct {
-	slot  *slot
-	fresh bool
-	err   error
+// instance is a live instance.
+type instance struct {
+	Instance
+	v    *version
+	busy int
+	used time.Time     // when it last became idle
+	took time.Duration // its start
+	gone bool          // it takes no further call
+	quit chan struct{} // closed when its keeper must stop it
 }
 
 // New gives a pool without instances.
 func New(cfg Config) (*Pool, error) {
 	if cfg.Start == nil {
-		return nil, fringe.Errorf("pool.New", fringe.Internal, "a pool needs a way to start instances")
+		return nil, fringe.Errorf("pool.New", fringe.Invalid, "a pool needs Config.Start")
 	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	or := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
+	for _, d := range []struct {
+		v       *int
+		without int
+	}{{&cfg.Max, DefaultMax}, {&cfg.Starts, max(2, runtime.NumCPU())}} {
+		if *d.v <= 0 {
+			*d.v = d.without
 		}
 	}
-	orTime := func(v *time.Duration, d time.Duration) {
-		if *v == 0 {
-			*v = d
+	for _, d := range []struct {
+		v       *time.Duration
+		without time.Duration
+	}{{&cfg.StartTimeout, defaultStart}, {&cfg.Grace, defaultGrace}, {&cfg.Patience, DefaultPatience}} {
+		if *d.v <= 0 {
+			*d.v = d.without
 		}
 	}
-	or(&cfg.Max, 16)
-	or(&cfg.Starts, max(2, runtime.NumCPU()))
-	orTime(&cfg.StartTimeout, 2*time.Minute)
-	orTime(&cfg.Grace, 5*time.Second)
-	orTime(&cfg.Patience, 10*time.Millisecond)
-	p := &Pool{cfg: cfg, states: map[fringe.Digest]*state{}, drained: make(chan struct{})}
-	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p := &Pool{cfg: cfg, log: cfg.Log, wake: make(chan struct{}, 1), quiet: make(chan struct{}),
+		versions: map[fringe.Digest]*version{}, needy: map[*version]struct{}{}, all: map[*instance]struct{}{}}
+	p.waiters.New = func() any { return &waiter{granted: make(chan grant, 1)} }
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	p.base, p.end = context.WithCancel(context.Background())
 	return p, nil
 }
 
-// policyOf fills the defaults of a function's warm policy.
-func (p *Pool) policyOf(fn *fringe.Function) fringe.Warm {
-	w := fn.Warm
-	w.Concurrency = max(1, w.Concurrency)
-	if w.Max <= 0 || w.Max > p.cfg.Max {
-		w.Max = p.cfg.Max
+// policyOf gives a function's policy with the defaults filled in.
+func policyOf(w fringe.Warm, most int) fringe.Warm {
+	if w.Concurrency <= 0 {
+		w.Concurrency = 1
 	}
-	w.Min = min(w.Min, w.Max)
 	if w.Queue <= 0 {
-		w.Queue = defaultQueue
+		w.Queue = DefaultQueue
 	}
 	if w.Idle <= 0 {
-		w.Idle = defaultIdle
+		w.Idle = DefaultIdle
 	}
+	w.Min = min(max(w.Min, 0), most)
+	if w.Max <= 0 {
+		w.Max = most
+	}
+	w.Max = max(min(w.Max, most), w.Min, 1)
 	return w
 }
 
-// Invoke implements fringe.Invoker. A full queue is fringe.Busy; a pool that
-// drains is fringe.Unavailable.
+// version gives the version of the function, which is made when it is new. The
+// caller holds mu.
+func (p *Pool) version(fn *fringe.Function) *version {
+	v := p.versions[fn.Digest]
+	if v == nil {
+		v = &version{fn: fn, policy: policyOf(fn.Warm, p.cfg.Max), live: map[*instance]struct{}{}}
+		p.versions[fn.Digest] = v
+	}
+	return v
+}
+
+// Invoke implements fringe.Invoker. The call takes the instance that was used
+// last, else waits in the version's queue while instances are started as the
+// policy allows. The error is Busy, with RetryAfter, when the queue is full,
+// Unavailable when the pool drains, and the start's error when none starts.
+// The instance is the call's until the result's body is closed.
 func (p *Pool) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, error) {
-	begin := time.Now()
-	for {
-		g, err := p.take(ctx, c.Function)
+	const op = "pool.Invoke"
+	if c.Function == nil || c.Function.Digest == "" {
+		return nil, fringe.Errorf(op, fringe.Invalid, "the call names no published function: its digest is empty")
+	}
+	var waits waited
+	for try := 1; ; try++ {
+		i, err := p.acquire(ctx, c.Function, &waits, try == 1)
 		if err != nil {
 			return nil, err
 		}
-		waited := time.Since(begin)
-		res, err := g.slot.inst.Invoke(ctx, c)
+		begin := time.Now()
+		res, err := i.Invoke(ctx, c)
 		if err != nil {
-			p.give(g.slot)
-			if unsent(err) && ctx.Err() == nil {
-				p.drop(g.slot)
+			again := try < maxTries && undelivered(err) && ctx.Err() == nil
+			p.release(i, 0, !again)
+			if again {
 				continue
 			}
 			return nil, err
 		}
-		if g.fresh {
-			res.Cold = true
-			res.Start = min(waited, g.slot.start)
+		res.Queue, res.Start, res.Cold = waits.queue, waits.start, waits.cold
+		if b, ok := res.Body.(interface{ Buffered() bool }); ok && b.Buffered() {
+			p.release(i, time.Since(begin), true)
+			return res, nil
 		}
-		res.Queue = waited - res.Start
-		res.Body = &returning{ReadCloser: res.Body, give: sync.OnceFunc(func() { p.give(g.slot) })}
+		res.Body = &held{body: res.Body, pool: p, inst: i, begin: begin}
 		return res, nil
 	}
 }
 
-// unsent says whether an instance failed before it had any of the call.
-func unsent(err error) bool {
-	var u interface{ Unsent() bool }
-	return errors.As(err, &u) && u.Unsent()
+func undelivered(err error) bool {
+	var u interface{ Undelivered() bool }
+	return errors.As(err, &u) && u.Undelivered()
 }
 
-// returning gives the instance back when the answer is closed.
-type returning struct {
-	io.ReadCloser
-	give func()
+// held is the body of a result whose instance is still busy with it.
+type held struct {
+	body  io.ReadCloser
+	pool  *Pool
+	inst  *instance
+	begin time.Time
+	once  sync.Once
 }
 
-func (r *returning) Close() error {
-	err := r.ReadCloser.Close()
-	r.give()
+func (h *held) Read(b []byte) (int, error) { return h.body.Read(b) }
+
+// WriteTo implements io.WriterTo.
+func (h *held) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, h.body) }
+
+func (h *held) Close() error {
+	err := h.body.Close()
+	h.once.Do(func() { h.pool.release(h.inst, time.Since(h.begin), true) })
 	return err
 }
 
-// take gives an instance with a free place, waiting for one if it must.
-func (p *Pool) take(ctx context.Context, fn *fringe.Function) (grant, error) {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return grant{}, &fringe.Error{Op: "pool.Invoke", Kind: fringe.Unavailable, Component: fringe.Engine,
-			Message: "the site is stopping and takes no new calls", Cure: "send the call again when it is back", RetryAfter: 10 * time.Second}
-	}
-	s := p.state(fn)
-	if sl := s.free(); sl != nil && len(s.waiting) == 0 {
-		g := p.occupy(sl)
-		p.running++
-		s.stats.Warm++
-		p.mu.Unlock()
-		return g, nil
-	}
-	w, err := p.enqueue(s)
-	p.mu.Unlock()
-	if err != nil {
-		return grant{}, err
-	}
-	select {
-	case g := <-w.grant:
-		return g, g.err
-	case <-ctx.Done():
-		p.leave(s, w)
-		return grant{}, ctx.Err()
-	}
+// waited says what a call waited for.
+type waited struct {
+	queue, start time.Duration
+	cold         bool
 }
 
-// state gives the state of a function version. p.mu is held.
-func (p *Pool) state(fn *fringe.Function) *state {
-	s := p.states[fn.Digest]
-	if s == nil {
-		s = &state{fn: fn, policy: p.policyOf(fn)}
-		s.stats.Function, s.stats.Digest = fn.Ref(), fn.Digest
-		p.states[fn.Digest] = s
-	}
-	return s
+// leave counts a call out. The caller holds mu.
+func (p *Pool) leave() {
+	p.active--
+	p.calm()
 }
 
-// free gives the most recently used instance that has a free place.
-func (s *state) free() *slot {
-	for i := len(s.slots) - 1; i >= 0; i-- {
-		if sl := s.slots[i]; sl.busy < s.policy.Concurrency {
-			return sl
+// calm tells Drain when no call is left. The caller holds mu.
+func (p *Pool) calm() {
+	if p.draining && p.active == 0 {
+		select {
+		case <-p.quiet:
+		default:
+			close(p.quiet)
 		}
+	}
+}
+
+func errDraining() error {
+	return &fringe.Error{Op: "pool.Invoke", Kind: fringe.Unavailable, Component: fringe.Engine, Message: "the site is stopping and takes no new calls"}
+}
+
+// acquire gives an instance with a slot for the call. It counts a call in at
+// its first try, and out when it fails.
+func (p *Pool) acquire(ctx context.Context, fn *fringe.Function, waits *waited, first bool) (*instance, error) {
+	p.mu.Lock()
+	if first {
+		if p.draining {
+			p.mu.Unlock()
+			return nil, errDraining()
+		}
+		p.active++
+	}
+	v := p.version(fn)
+	if i := v.take(); i != nil {
+		v.warm++
+		p.mu.Unlock()
+		return i, nil
+	}
+	w, err := p.enqueue(v)
+	if err != nil {
+		p.leave()
+		p.mu.Unlock()
+		return nil, err
+	}
+	p.mu.Unlock()
+	return p.await(ctx, v, w, waits)
+}
+
+// await waits for the grant of a call in the queue.
+func (p *Pool) await(ctx context.Context, v *version, w *waiter, waits *waited) (*instance, error) {
+	defer p.waiters.Put(w)
+	var g grant
+	select {
+	case g = <-w.granted:
+		if g.inst != nil {
+			waits.add(time.Since(w.since), g)
+			return g.inst, nil
+		}
+	case <-ctx.Done():
+		p.mu.Lock()
+		left := v.queue.remove(w)
+		p.mu.Unlock()
+		g.err = ctx.Err()
+		if left {
+			break
+		}
+		if late := <-w.granted; late.inst != nil { // it was on its way
+			p.release(late.inst, 0, true)
+			return nil, g.err
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.leave()
+	return nil, g.err
+}
+
+// add counts a wait that ended with a grant.
+func (w *waited) add(d time.Duration, g grant) {
+	start := time.Duration(0)
+	if g.cold {
+		start = min(d, g.took)
+		w.cold = true
+	}
+	w.start += start
+	w.queue += d - start
+}
+
+// take gives the most recently used instance that can take a call, or nil.
+func (v *version) take() *instance {
+	for n := len(v.free); n > 0; n = len(v.free) {
+		i := v.free[n-1]
+		if i.dead() {
+			i.drop()
+			continue
+		}
+		if i.busy++; i.busy >= v.policy.Concurrency {
+			v.free = v.free[:n-1]
+		}
+		v.slots++
+		return i
 	}
 	return nil
 }
 
-// occupy takes a place of the instance. p.mu is held.
-func (p *Pool) occupy(sl *slot) grant {
-	g := grant{slot: sl, fresh: sl.fresh}
-	sl.busy++
-	sl.fresh = false
-	s := sl.state
-	if last := len(s.slots) - 1; s.slots[last] != sl {
-		i := slices.Index(s.slots, sl)
-		s.slots = append(slices.Delete(s.slots, i, i+1), sl)
+func (i *instance) dead() bool {
+	select {
+	case <-i.Done():
+		return true
+	default:
+		return false
 	}
-	return g
 }
 
-// enqueue puts a call in the queue and sees that an instance comes. p.mu is held.
-func (p *Pool) enqueue(s *state) (*waiter, error) {
+// drop lets the instance take no further call. Its keeper is told to stop it
+// once it is idle.
+func (i *instance) drop() {
+	v := i.v
+	if !i.gone {
+		i.gone = true
+		delete(v.live, i)
+		if n := slices.Index(v.free, i); n >= 0 {
+			v.free = slices.Delete(v.free, n, n+1)
+		}
+	}
+	if i.busy == 0 {
+		i.halt()
+	}
+}
+
+// halt tells the keeper to stop the instance.
+func (i *instance) halt() {
+	select {
+	case <-i.quit:
+	default:
+		close(i.quit)
+	}
+}
+
+// release takes a call off an instance and hands it to the next that waits;
+// last counts the call out. A duration of 0 is not counted.
+func (p *Pool) release(i *instance, took time.Duration, last bool) {
 	now := time.Now()
-	if s.failed != nil && now.Before(s.retryAt) && len(s.slots) == 0 && s.pending == 0 {
-		return nil, s.failed
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if last {
+		p.leave()
 	}
-	if len(s.waiting) >= s.policy.Queue {
-		s.stats.Rejected++
-		return nil, &fringe.Error{Op: "pool.Invoke", Kind: fringe.Busy, Component: fringe.Engine, RetryAfter: time.Second,
-			Message: fmt.Sprintf("%s is full: %d calls wait for its %d instances", s.fn.Ref(), len(s.waiting), len(s.slots)),
-			Cure:    "send the same call again after the time in Retry-After"}
+	v := i.v
+	i.busy--
+	v.slots--
+	if took > 0 {
+		v.learn(took)
 	}
-	w := &waiter{since: now, grant: make(chan grant, 1)}
-	s.waiting = append(s.waiting, w)
-	p.running++
-	p.consider(s)
+	if i.gone || i.dead() {
+		i.drop()
+		p.need(v)
+		p.grow(now)
+		return
+	}
+	i.used = now
+	if w := v.queue.pop(); w != nil {
+		i.busy++
+		v.slots++
+		v.warm++
+		v.refile(i)
+		w.granted <- grant{inst: i}
+		return
+	}
+	v.refile(i)
+}
+
+// refile puts an instance where it belongs among the free ones.
+func (v *version) refile(i *instance) {
+	if n := len(v.free); n > 0 && v.policy.Concurrency > 1 {
+		if at := slices.Index(v.free, i); at >= 0 {
+			v.free = slices.Delete(v.free, at, at+1)
+		}
+	}
+	if i.busy < v.policy.Concurrency {
+		v.free = append(v.free, i)
+	}
+}
+
+// learn takes the duration of a call into the mean.
+func (v *version) learn(d time.Duration) {
+	if v.mean == 0 {
+		v.mean = d
+		return
+	}
+	v.mean += (d - v.mean) / 8
+}
+
+// enqueue puts a call in the queue and starts what the policy allows. The
+// caller holds mu.
+func (p *Pool) enqueue(v *version) (*waiter, error) {
+	now := time.Now()
+	if p.closed {
+		return nil, errDraining()
+	}
+	if len(v.live)+v.starting == 0 && now.Before(v.blocked) {
+		return nil, v.startError(v.blocked.Sub(now))
+	}
+	if v.queue.len >= v.policy.Queue {
+		v.rejected++
+		return nil, v.busyError()
+	}
+	w := p.waiters.Get().(*waiter)
+	w.since = now
+	v.queue.push(w)
+	p.need(v)
+	switch d := v.demand(now, p.cfg.Patience); {
+	case d.want() > 0:
+		p.grow(now)
+	case d.soon() && d.live < d.max:
+		p.arm()
+	}
 	return w, nil
 }
 
-// leave takes a caller that gave up out of the queue; what it was granted in
-// the meantime is given back.
-func (p *Pool) leave(s *state, w *waiter) {
-	p.mu.Lock()
-	if i := slices.Index(s.waiting, w); i >= 0 {
-		s.waiting = slices.Delete(s.waiting, i, i+1)
-		p.ended()
-		p.mu.Unlock()
-		return
-	}
-	p.mu.Unlock()
-	if g := <-w.grant; g.err == nil {
-		p.give(g.slot)
+// need lists a version among those that may need an instance.
+func (p *Pool) need(v *version) {
+	if !v.evicted {
+		p.needy[v] = struct{}{}
 	}
 }
 
-// ended counts a call that is over. p.mu is held.
-func (p *Pool) ended() {
-	p.running--
-	if p.closed && p.running == 0 {
-		close(p.drained)
-	}
+// busyError says that the queue is full, and when to come again: after the
+// time that the calls now waiting need.
+func (v *version) busyError() error {
+	slots := max(1, len(v.live)*v.policy.Concurrency)
+	after := v.mean * time.Duration(v.queue.len) / time.Duration(slots)
+	return &fringe.Error{Op: "pool.Invoke", Kind: fringe.Busy, Component: fringe.Engine,
+		Message:    fmt.Sprintf("%s is busy: %d calls run and %d wait, which is as many as may wait", v.fn.Ref(), v.slots, v.queue.len),
+		RetryAfter: min(max(after.Round(time.Second), time.Second), time.Minute)}
 }
 
-// give returns a place of the instance.
-func (p *Pool) give(sl *slot) {
-	p.mu.Lock()
-	sl.busy--
-	sl.used = time.Now()
-	stop := sl.gone && sl.busy == 0
-	p.serve(sl.state)
-	p.ended()
-	p.mu.Unlock()
-	if stop {
-		p.stop(sl)
+// startError says why there is no instance, and when the next try is due.
+func (v *version) startError(after time.Duration) error {
+	e := fringe.E("pool.Invoke", v.cause)
+	if e.Component == "" {
+		e.Component = fringe.Start
 	}
+	if e.Kind == fringe.Unavailable || e.Kind == fringe.Busy {
+		e.RetryAfter = max(after, time.Second)
+	}
+	if e.Message == "" {
+		e.Message = v.fn.Ref() + " could not be started"
+	}
+	return e
 }
 
-// serve hands free places to waiting calls. p.mu is held.
-func (p *Pool) serve(s *state) {
-	for len(s.waiting) > 0 {
-		sl := s.free()
-		if sl == nil {
-			break
-		}
-		w := s.waiting[0]
-		s.waiting = s.waiting[1:]
-		g := p.occupy(sl)
-		if g.fresh {
-			s.stats.Cold++
-		} else {
-			s.stats.Warm++
-		}
-		w.grant <- g
-	}
-	p.consider(s)
-}
-
-// consider starts what decide says, and sets a timer when it says to look
-// again. p.mu is held.
-func (p *Pool) consider(s *state) {
-	now := time.Now()
-	d := decide(situation{Waiting: len(s.waiting), Ready: len(s.slots), Starting: s.pending, Concurrency: s.policy.Concurrency,
-		Max: s.policy.Max, Min: s.policy.Min, Waited: s.waited(now), Patience: p.cfg.Patience, Backoff: s.retryAt.Sub(now),
-		SiteFree: p.cfg.Max - p.total, SiteStarts: p.cfg.Starts - p.starting, Idle: p.idlest(s) != nil, Closed: p.closed})
-	for range d.Start {
-		p.begin(s)
-	}
-	if d.Evict {
-		if sl := p.idlest(s); sl != nil {
-			p.retire(sl)
-			p.begin(s)
-		}
-	}
-	if d.Look > 0 && !s.armed {
-		s.armed = true
-		time.AfterFunc(d.Look, func() {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			s.armed = false
-			p.consider(s)
-		})
-	}
-}
-
-func (s *state) waited(now time.Time) time.Duration {
-	if len(s.waiting) == 0 {
-		return 0
-	}
-	return now.Sub(s.waiting[0].since)
-}
-
-// idlest gives the instance of another function that is idle the longest and
-// above its function's minimum. p.mu is held.
-func (p *Pool) idlest(than *state) *slot {
-	var found *slot
-	for _, s := range p.states {
-		if s == than || len(s.slots) <= s.policy.Min {
-			continue
-		}
-		for _, sl := range s.slots {
-			if sl.busy == 0 && (found == nil || sl.used.Before(found.used)) {
-				found = sl
-			}
-		}
-	}
-	return found
-}
-
-// retire takes an idle instance out and stops it. p.mu is held.
-func (p *Pool) retire(sl *slot) {
-	p.remove(sl)
-	p.work.Go(func() { p.stop(sl) })
-}
-
-// remove takes an instance out of the ready ones, once. p.mu is held.
-func (p *Pool) remove(sl *slot) {
-	if sl.gone {
-		return
-	}
-	sl.gone = true
-	s := sl.state
-	if i := slices.Index(s.slots, sl); i >= 0 {
-		s.slots = slices.Delete(s.slots, i, i+1)
-	}
-	p.total--
-}
-
-func (p *Pool) stop(sl *slot) {
-	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.Grace+10*time.Second)
-	defer cancel()
-	if err := sl.inst.Stop(ctx, p.cfg.Grace); err != nil {
-		p.cfg.Log.Warn("instance not stopped", "instance", sl.inst.ID(), "err", err)
-	}
-}
-
-// drop takes an instance that broke out of the pool.
-func (p *Pool) drop(sl *slot) {
-	p.mu.Lock()
-	had := sl.gone
-	p.remove(sl)
-	idle := sl.busy == 0
-	p.consider(sl.state)
-	p.mu.Unlock()
-	if !had && idle {
-		p.stop(sl)
-	}
-}
-
-// begin starts one instance. p.mu is held.
-func (p *Pool) begin(s *state) {
-	s.pending++
-	p.total++
-	p.starting++
-	p.work.Go(func() { p.start(s) })
-}
-
-func (p *Pool) start(s *state) {
-	begin := time.Now()
-	ctx, cancel := context.WithTimeout(p.ctx, p.cfg.StartTimeout)
-	inst, err := p.cfg.Start(ctx, s.fn)
-	cancel()
-	took := time.Since(begin)
-	p.mu.Lock()
-	s.pending--
-	p.starting--
-	if err != nil {
-		p.total--
-		p.startFailed(s, err)
-		p.mu.Unlock()
-		return
-	}
-	s.failed, s.backoff, s.retryAt = nil, 0, time.Time{}
-	sl := &slot{inst: inst, state: s, used: time.Now(), start: took, fresh: true}
-	s.slots = append(s.slots, sl)
-	p.serve(s)
-	p.considerOthers(s)
-	p.mu.Unlock()
-	p.cfg.Log.Debug("instance ready", "function", s.fn.Ref(), "instance", inst.ID(), "start", took)
-	p.work.Go(func() { p.watch(sl) })
-}
-
-// considerOthers looks at the functions that wait for a start to be allowed.
-// p.mu is held.
-func (p *Pool) considerOthers(than *state) {
-	for _, s := range p.states {
-		if s != than && len(s.waiting) > 0 {
-			p.consider(s)
-		}
-	}
-}
-
-// startFailed tells the waiting calls, unless an instance is there that can
-// still serve them, and backs off. p.mu is held.
-func (p *Pool) startFailed(s *state, err error) {
-	s.stats.Failed++
-	s.backoff = min(max(backoffFirst, 2*s.backoff), backoffMost)
-	s.failed, s.retryAt = err, time.Now().Add(s.backoff)
-	p.cfg.Log.Warn("instance did not start", "function", s.fn.Ref(), "err", err, "again", s.backoff)
-	if len(s.slots) > 0 {
-		return
-	}
-	for _, w := range s.waiting {
-		w.grant <- grant{err: err}
-		p.ended()
-	}
-	s.waiting = nil
-	p.considerOthers(s)
-}
-
-// watch drops the instance when it ends by itself.
-func (p *Pool) watch(sl *slot) {
-	select {
-	case <-sl.inst.Done():
-		p.drop(sl)
-	case <-p.ctx.Done():
-	}
-}
-
-// Keep makes the pool hold the function's Warm.Min instances even before its
-// first call.
+// Keep makes the pool hold the function's Warm.Min instances before its first
+// call; after that they are held in any case, until Evict.
 func (p *Pool) Keep(fn *fringe.Function) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.closed {
-		p.consider(p.state(fn))
+	if p.draining || fn.Digest == "" {
+		return
 	}
+	p.need(p.version(fn))
+	p.grow(time.Now())
 }
 
-// Run reaps idle instances and keeps Warm.Min; it blocks until ctx ends and
-// then stops all instances.
-func (p *Pool) Run(ctx context.Context) error {
-	tick := time.NewTicker(reapEvery)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-			p.reap(time.Now())
-		}
-	}
-	p.mu.Lock()
-	if !p.closed {
-		p.closed = true
-		if p.running == 0 {
-			close(p.drained)
-		}
-	}
-	p.mu.Unlock()
-	p.cancel()
-	p.stopAll()
-	p.work.Wait()
-	p.stopAll() // those whose start ended in the meantime
-	return nil
-}
-
-// reap stops the instances that are idle for longer than their policy says.
-func (p *Pool) reap(now time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, s := range p.states {
-		for i := 0; i < len(s.slots) && len(s.slots) > s.policy.Min; {
-			if sl := s.slots[i]; sl.busy == 0 && now.Sub(sl.used) >= s.policy.Idle {
-				p.retire(sl)
-				continue
-			}
-			i++
-		}
-		p.consider(s)
-	}
-}
-
-func (p *Pool) stopAll() {
-	p.mu.Lock()
-	var all []*slot
-	for _, s := range p.states {
-		all = append(all, s.slots...)
-		for _, sl := range slices.Clone(s.slots) {
-			p.remove(sl)
-		}
-	}
-	p.mu.Unlock()
-	var wg sync.WaitGroup
-	for _, sl := range all {
-		wg.Go(func() { p.stop(sl) })
-	}
-	wg.Wait()
-}
-
-// Drain refuses new calls and waits until the running and waiting ones are
-// over, or ctx ends.
-func (p *Pool) Drain(ctx context.Context) error {
-	p.mu.Lock()
-	if !p.closed {
-		p.closed = true
-		if p.running == 0 {
-			close(p.drained)
-		}
-	}
-	left := p.running
-	p.mu.Unlock()
-	select {
-	case <-p.drained:
-		return nil
-	case <-ctx.Done():
-		return fringe.Errorf("pool.Drain", fringe.Unavailable, "%d calls did not end in time", left)
-	}
-}
-
-// Evict stops the instances of a function version once they are idle, and
-// forgets its policy.
+// Evict forgets a function version: its idle instances are stopped, busy ones
+// after their calls, and calls that wait are refused.
 func (p *Pool) Evict(d fringe.Digest) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := p.states[d]
-	if s == nil {
+	v := p.versions[d]
+	if v == nil {
 		return
 	}
-	for _, sl := range slices.Clone(s.slots) {
-		if sl.busy == 0 {
-			p.retire(sl)
-		} else {
-			p.remove(sl) // give stops it when its last call is over
-		}
+	delete(p.versions, d)
+	delete(p.needy, v)
+	v.evicted = true
+	for i := range v.live {
+		i.drop()
 	}
-	if len(s.waiting) == 0 && s.pending == 0 {
-		delete(p.states, d)
+	v.refuse(&fringe.Error{Op: "pool.Invoke", Kind: fringe.Unavailable, Component: fringe.Engine,
+		Message: v.fn.Ref() + " was taken out of service while the call waited", RetryAfter: time.Second})
+}
+
+// refuse answers all calls that wait with the error.
+func (v *version) refuse(err error) {
+	for w := v.queue.pop(); w != nil; w = v.queue.pop() {
+		w.granted <- grant{err: err}
 	}
 }
 
@@ -628,23 +557,24 @@ type Stats struct {
 	Failed    uint64        // starts that failed
 }
 
-// Stats gives the state per function version, sorted by function.
+// Stats gives the state per function version, sorted by function. The counts
+// are since the version was first called or kept.
 func (p *Pool) Stats() []Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := make([]Stats, 0, len(p.states))
-	for _, s := range p.states {
-		st := s.stats
-		st.Instances, st.Starting, st.Queued = len(s.slots), s.pending, len(s.waiting)
-		for _, sl := range s.slots {
-			if sl.busy > 0 {
-				st.Busy++
+	out := make([]Stats, 0, len(p.versions))
+	for d, v := range p.versions {
+		s := Stats{Function: v.fn.Ref(), Digest: d, Instances: len(v.live), Starting: v.starting, Queued: v.queue.len,
+			Cold: v.cold, Warm: v.warm, Rejected: v.rejected, Failed: v.failures}
+		for i := range v.live {
+			if i.busy > 0 {
+				s.Busy++
 			}
 		}
-		out = append(out, st)
+		out = append(out, s)
 	}
-	slices.SortFunc(out, func(a, b Stats) int { return strings.Compare(a.Function, b.Function) })
+	slices.SortFunc(out, func(a, b Stats) int {
+		return strings.Compare(a.Function+"\x00"+string(a.Digest), b.Function+"\x00"+string(b.Digest))
+	})
 	return out
 }
-
-var _ fringe.Invoker = (*Pool)(nil)

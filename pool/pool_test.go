@@ -1,11 +1,13 @@
 package pool_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,346 +18,744 @@ import (
 	"fringe/pool"
 )
 
-// engine starts instances that sleep; the time is synctest's.
-type engine struct {
-	startTime, callTime time.Duration
-	fail                atomic.Bool
-
-	mu      sync.Mutex // guards all below
+// site starts instances that answer after a while, and counts.
+type site struct {
+	mu      sync.Mutex
 	starts  int
-	stopped int
-	most    int // calls at once in one instance
-	all     []*instance
+	live    int
+	most    int
+	under   int // starts under way
+	started []*worker
+
+	startTime time.Duration
+	callTime  time.Duration
+	startErr  error
+	stream    bool // answers are streamed
 }
 
-type instance struct {
-	e    *engine
+type worker struct {
+	site *site
 	id   fringe.InstanceID
+	fn   *fringe.Function
 	done chan struct{}
-	busy atomic.Int32
 	once sync.Once
+
+	mu    sync.Mutex
+	busy  int
+	most  int
+	calls []fringe.CallID
+	hook  func(c *fringe.Call) error // before a call
+	grace time.Duration
 }
 
-func (e *engine) start(ctx context.Context, fn *fringe.Function) (pool.Instance, error) {
+func (s *site) start(ctx context.Context, fn *fringe.Function) (pool.Instance, error) {
+	s.mu.Lock()
+	s.starts++
+	n := s.starts
+	s.under++
+	err := s.startErr
+	s.mu.Unlock()
+	defer func() { s.mu.Lock(); s.under--; s.mu.Unlock() }()
 	select {
-	case <-time.After(e.startTime):
+	case <-time.After(s.startTime):
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.starts++
-	if e.fail.Load() {
-		return nil, &fringe.Error{Kind: fringe.Failed, Component: fringe.Start, Message: "it does not import"}
+	if err != nil {
+		return nil, err
 	}
-	i := &instance{e: e, id: fringe.InstanceID(fmt.Sprintf("%s-%d", fn.Name, e.starts)), done: make(chan struct{})}
-	e.all = append(e.all, i)
-	return i, nil
+	w := &worker{site: s, id: fringe.InstanceID(fmt.Sprint("i", n)), fn: fn, done: make(chan struct{})}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live++
+	s.most = max(s.most, s.live)
+	s.started = append(s.started, w)
+	return w, nil
 }
 
-func (i *instance) ID() fringe.InstanceID { return i.id }
-func (i *instance) Done() <-chan struct{} { return i.done }
-func (i *instance) die()                  { i.once.Do(func() { close(i.done) }) }
+func (w *worker) ID() fringe.InstanceID { return w.id }
+func (w *worker) Done() <-chan struct{} { return w.done }
 
-func (i *instance) Stop(context.Context, time.Duration) error {
-	if i.busy.Load() != 0 {
-		panic("a busy instance was stopped")
-	}
-	i.e.mu.Lock()
-	i.e.stopped++
-	i.e.mu.Unlock()
-	i.die()
+func (w *worker) die() { w.once.Do(func() { close(w.done) }) }
+
+func (w *worker) Stop(_ context.Context, grace time.Duration) error {
+	w.die()
+	w.grace = grace
+	w.site.mu.Lock()
+	defer w.site.mu.Unlock()
+	w.site.live--
+	w.site.started = slices.DeleteFunc(w.site.started, func(x *worker) bool { return x == w })
 	return nil
 }
 
-type notSent struct{ error }
+type undelivered struct{ error }
 
-func (notSent) Unsent() bool { return true }
+func (undelivered) Undelivered() bool { return true }
 
-func (i *instance) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, error) {
+func (w *worker) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, error) {
 	select {
-	case <-i.done:
-		return nil, notSent{errors.New("gone")}
+	case <-w.done:
+		return nil, undelivered{errors.New("dead")}
 	default:
 	}
-	n := int(i.busy.Add(1))
-	defer i.busy.Add(-1)
-	i.e.mu.Lock()
-	i.e.most = max(i.e.most, n)
-	i.e.mu.Unlock()
+	if w.hook != nil {
+		if err := w.hook(c); err != nil {
+			return nil, err
+		}
+	}
+	w.mu.Lock()
+	w.busy++
+	w.most = max(w.most, w.busy)
+	w.calls = append(w.calls, c.ID)
+	w.mu.Unlock()
+	defer func() { w.mu.Lock(); w.busy--; w.mu.Unlock() }()
 	select {
-	case <-time.After(i.e.callTime):
+	case <-time.After(w.site.callTime):
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-w.done:
+		return nil, errors.New("died in the call")
 	}
-	return &fringe.Result{Status: 200, Body: io.NopCloser(strings.NewReader(string(i.id)))}, nil
+	body := io.NopCloser(bytes.NewReader([]byte(w.id)))
+	if w.site.stream {
+		return &fringe.Result{Status: 200, Body: body}, nil
+	}
+	return &fringe.Result{Status: 200, Body: buffered{body}}, nil
 }
 
-// open gives a running pool; the function it gives ends it.
-func open(t *testing.T, e *engine, site int) (*pool.Pool, func()) {
-	t.Helper()
-	p, err := pool.New(pool.Config{Start: e.start, Max: site, Starts: 8})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- p.Run(ctx) }()
-	return p, func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run() = %v", err)
-		}
-		if e.starts-e.stopped != 0 && !e.fail.Load() {
-			t.Errorf("%d instances were started, %d stopped", e.starts, e.stopped)
-		}
-	}
-}
+type buffered struct{ io.ReadCloser }
+
+func (buffered) Buffered() bool { return true }
 
 func function(name string, w fringe.Warm) *fringe.Function {
 	return &fringe.Function{Name: fringe.FunctionName(name), Version: "1.0.0", Digest: fringe.Digest("sha256:" + name), Warm: w}
 }
 
-func call(p *pool.Pool, fn *fringe.Function) (*fringe.Result, error) {
-	res, err := p.Invoke(context.Background(), &fringe.Call{Function: fn})
-	if err == nil {
-		res.Body.Close()
+func open(t *testing.T, s *site, cfg pool.Config) *pool.Pool {
+	t.Helper()
+	cfg.Start = s.start
+	if cfg.Starts == 0 {
+		cfg.Starts = 100
 	}
-	return res, err
+	p, err := pool.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- p.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ran; err != nil {
+			t.Errorf("Run() = %v", err)
+		}
+		if s.live != 0 {
+			t.Errorf("%d instances are left", s.live)
+		}
+	})
+	return p
 }
 
-// callers makes n calls at once and counts the errors by kind.
-func callers(p *pool.Pool, fn *fringe.Function, n int) map[fringe.Kind]int {
-	var mu sync.Mutex
-	kinds := map[fringe.Kind]int{}
+func call(p *pool.Pool, fn *fringe.Function) (string, *fringe.Result, error) {
+	res, err := p.Invoke(context.Background(), &fringe.Call{Function: fn})
+	if err != nil {
+		return "", nil, err
+	}
+	b, err := io.ReadAll(res.Body)
+	res.Body.Close()
+	return string(b), res, err
+}
+
+// many makes n calls at once and gives their results and errors.
+func many(p *pool.Pool, fn *fringe.Function, n int) (results []*fringe.Result, errs []error) {
 	var wg sync.WaitGroup
+	var mu sync.Mutex
 	for range n {
 		wg.Go(func() {
-			_, err := call(p, fn)
+			_, res, err := call(p, fn)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				kinds[fringe.KindOf(err)]++
+				errs = append(errs, err)
+			} else {
+				results = append(results, res)
 			}
 		})
 	}
 	wg.Wait()
-	return kinds
+	return results, errs
 }
 
-func TestHundredCallersOfAColdFunctionShareTheAllowedStarts(t *testing.T) {
-	for _, most := range []int{1, 3} {
-		synctest.Test(t, func(t *testing.T) {
-			e := &engine{startTime: time.Second, callTime: 5 * time.Millisecond}
-			p, end := open(t, e, 16)
-			if kinds := callers(p, function("echo", fringe.Warm{Max: most, Queue: 100}), 100); len(kinds) != 0 {
-				t.Errorf("errors %v, want none", kinds)
-			}
-			if e.starts != most || e.most != 1 {
-				t.Errorf("%d starts with at most %d calls at once in one instance, want %d starts and 1", e.starts, e.most, most)
-			}
-			end()
-		})
+func stats(t *testing.T, p *pool.Pool, fn *fringe.Function) pool.Stats {
+	t.Helper()
+	for _, s := range p.Stats() {
+		if s.Digest == fn.Digest {
+			return s
+		}
 	}
+	t.Fatalf("no stats of %s", fn.Ref())
+	return pool.Stats{}
 }
 
-func TestWarmCallsStartNothing(t *testing.T) {
+func TestJoinedStarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := &engine{startTime: time.Second, callTime: time.Millisecond}
-		p, end := open(t, e, 16)
-		defer end()
-		fn := function("echo", fringe.Warm{})
-		first, err := call(p, fn)
-		if err != nil || !first.Cold || first.Start != time.Second {
-			t.Fatalf("first call: cold %v start %v error %v, want cold, 1s, nil", first.Cold, first.Start, err)
+		s := &site{startTime: time.Second, callTime: time.Millisecond}
+		p := open(t, s, pool.Config{})
+		fn := function("f", fringe.Warm{Max: 3, Queue: 200})
+		results, errs := many(p, fn, 100)
+		if len(results) != 100 || s.starts != 3 {
+			t.Fatalf("%d answers by %d starts, want 100 by 3; %v", len(results), s.starts, errs)
 		}
-		for range 50 {
-			res, err := call(p, fn)
-			if err != nil || res.Cold || res.Queue != 0 {
-				t.Fatalf("warm call: cold %v queue %v error %v", res.Cold, res.Queue, err)
+		cold := 0
+		for _, r := range results {
+			if r.Cold {
+				cold++
+				if r.Start != time.Second || r.Queue != 0 {
+					t.Errorf("cold call: start %v, queue %v, want 1s, 0", r.Start, r.Queue)
+				}
+			} else if r.Start != 0 || r.Queue < time.Second {
+				t.Errorf("queued call: start %v, queue %v, want 0, more than 1s", r.Start, r.Queue)
 			}
 		}
-		if e.starts != 1 {
-			t.Errorf("%d starts, want 1", e.starts)
+		if st := stats(t, p, fn); cold != 3 || st.Cold != 3 || st.Warm != 97 || st.Instances != 3 {
+			t.Errorf("%d cold results, stats %+v, want 3 cold and 97 warm by 3", cold, st)
+		}
+		if _, r, err := call(p, fn); err != nil || r.Cold || r.Start != 0 || r.Queue != 0 {
+			t.Errorf("warm call = %+v, %v", r, err)
 		}
 	})
 }
 
-func TestAFullQueueIsBusyWithATime(t *testing.T) {
+func TestStartsUnderWayAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := &engine{startTime: time.Second, callTime: time.Second}
-		p, end := open(t, e, 16)
-		defer end()
-		fn := function("slow", fringe.Warm{Max: 1, Queue: 4})
-		kinds := callers(p, fn, 10)
-		if kinds[fringe.Busy] != 6 || len(kinds) != 1 {
-			t.Errorf("errors %v, want 6 busy", kinds)
-		}
-		if s := p.Stats()[0]; s.Rejected != 6 || s.Cold != 1 || s.Warm != 3 {
-			t.Errorf("stats %+v, want 6 rejected, 1 cold, 3 warm", s)
-		}
-	})
-}
-
-func TestIdleInstancesAreReapedAndBusyOnesNot(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e := &engine{callTime: time.Hour}
-		p, end := open(t, e, 16)
-		defer end()
-		long := function("long", fringe.Warm{Idle: time.Minute})
-		done := make(chan error)
-		go func() { _, err := call(p, long); done <- err }()
-		time.Sleep(30 * time.Minute)
-		if s := p.Stats()[0]; s.Instances != 1 || s.Busy != 1 {
-			t.Fatalf("in the middle of a long call: %+v, want its instance", s)
-		}
-		if err := <-done; err != nil { // the instance panics when it is stopped while busy
-			t.Fatal(err)
-		}
-		time.Sleep(2 * time.Minute)
-		if s := p.Stats()[0]; s.Instances != 0 || e.stopped != 1 {
-			t.Errorf("after idling: %+v and %d stopped, want none and 1", s, e.stopped)
-		}
-	})
-}
-
-func TestMinimumIsKept(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e := &engine{startTime: time.Second}
-		p, end := open(t, e, 16)
-		defer end()
-		p.Keep(function("kept", fringe.Warm{Min: 2, Idle: time.Minute}))
-		time.Sleep(time.Hour)
-		if s := p.Stats()[0]; s.Instances != 2 || e.starts != 2 {
-			t.Fatalf("%+v with %d starts, want 2 instances and 2 starts", s, e.starts)
-		}
-		e.mu.Lock()
-		e.stopped++ // it ends by itself
-		e.all[0].die()
-		e.mu.Unlock()
-		time.Sleep(time.Minute)
-		if s := p.Stats()[0]; s.Instances != 2 {
-			t.Errorf("after a death: %+v, want 2 instances", s)
-		}
-		e.stopped-- // the pool stops what it drops, too
-	})
-}
-
-func TestAStartThatFailsIsToldToAllAndBacksOff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e := &engine{startTime: 100 * time.Millisecond}
-		e.fail.Store(true)
-		p, end := open(t, e, 16)
-		defer end()
-		fn := function("broken", fringe.Warm{Max: 1})
-		if kinds := callers(p, fn, 20); kinds[fringe.Failed] != 20 {
-			t.Fatalf("errors %v, want 20 failed", kinds)
-		}
-		for range 1000 {
-			if _, err := call(p, fn); fringe.KindOf(err) != fringe.Failed {
-				t.Fatalf("call() = %v, want the start's error", err)
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		if e.starts > 8 {
-			t.Errorf("%d starts in 10 s of a function that cannot start, want at most 8", e.starts)
-		}
-	})
-}
-
-func TestTheIdlestOfAnotherFunctionGivesWay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e := &engine{callTime: time.Millisecond}
-		p, end := open(t, e, 2)
-		defer end()
-		for _, name := range []string{"a", "b", "c"} {
-			if _, err := call(p, function(name, fringe.Warm{})); err != nil {
-				t.Fatal(err)
+		s := &site{startTime: time.Second, callTime: time.Minute}
+		p := open(t, s, pool.Config{Starts: 2})
+		fn := function("f", fringe.Warm{Max: 6})
+		go many(p, fn, 6)
+		for want := 2; want <= 6; want += 2 {
+			synctest.Wait()
+			if s.starts != want || s.under != 2 {
+				t.Fatalf("%d starts, %d under way, want %d and 2", s.starts, s.under, want)
 			}
 			time.Sleep(time.Second)
 		}
-		var left []string
-		for _, s := range p.Stats() {
-			if s.Instances > 0 {
-				left = append(left, s.Function)
-			}
+		time.Sleep(2 * time.Minute)
+	})
+}
+
+func TestShortCallsDoNotScale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{startTime: time.Second, callTime: 100 * time.Microsecond}
+		p := open(t, s, pool.Config{})
+		fn := function("f", fringe.Warm{Max: 8, Queue: 100})
+		call(p, fn)
+		for range 10 {
+			many(p, fn, 50)
 		}
-		if got := strings.Join(left, " "); got != "b@1.0.0 c@1.0.0" {
-			t.Errorf("instances of %s are left, want of b and c", got)
+		if s.starts != 1 {
+			t.Errorf("%d starts for short calls, want 1", s.starts)
+		}
+		s.callTime = time.Second // the mean is not yet right, but patience ends
+		many(p, fn, 8)
+		if s.starts < 4 {
+			t.Errorf("%d starts for long calls, want more", s.starts)
 		}
 	})
 }
 
-func TestADeadInstanceIsReplacedWithoutTheCallerSeeing(t *testing.T) {
+func TestMostRecentlyUsedFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := &engine{callTime: time.Millisecond}
-		p, end := open(t, e, 4)
-		fn := function("echo", fringe.Warm{Max: 1})
-		if _, err := call(p, fn); err != nil {
+		s := &site{callTime: time.Second}
+		p := open(t, s, pool.Config{})
+		fn := function("f", fringe.Warm{Max: 3})
+		many(p, fn, 3)
+		first, _, _ := call(p, fn)
+		for range 5 {
+			if again, _, _ := call(p, fn); again != first {
+				t.Fatalf("call went to %s, want %s, which was used last", again, first)
+			}
+		}
+	})
+}
+
+func TestQueue(t *testing.T) {
+	t.Run("FIFO", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{callTime: time.Second}
+			p := open(t, s, pool.Config{})
+			fn := function("f", fringe.Warm{Max: 1})
+			for i := range 10 {
+				go p.Invoke(context.Background(), &fringe.Call{ID: fringe.CallID(fmt.Sprint(i)), Function: fn})
+				synctest.Wait()
+			}
+			time.Sleep(11 * time.Second)
+			if got := fmt.Sprint(s.started[0].calls); got != "[0 1 2 3 4 5 6 7 8 9]" {
+				t.Errorf("order %s", got)
+			}
+		})
+	})
+	t.Run("ErrFull", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{callTime: 10 * time.Second}
+			p := open(t, s, pool.Config{})
+			fn := function("f", fringe.Warm{Max: 2, Queue: 4})
+			call(p, fn)
+			results, errs := many(p, fn, 10)
+			if len(results) != 6 || len(errs) != 4 {
+				t.Fatalf("%d answers and %d errors, want 6 and 4", len(results), len(errs))
+			}
+			for _, err := range errs {
+				var e *fringe.Error
+				if !errors.As(err, &e) || e.Kind != fringe.Busy || e.RetryAfter < 20*time.Second || e.RetryAfter > time.Minute {
+					t.Errorf("error %+v, want Busy with the time that 4 calls of 10 s need", err)
+				}
+			}
+			if st := stats(t, p, fn); st.Rejected != 4 {
+				t.Errorf("%d rejected, want 4", st.Rejected)
+			}
+		})
+	})
+	t.Run("Cancel", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{callTime: time.Second}
+			p := open(t, s, pool.Config{})
+			fn := function("f", fringe.Warm{Max: 1})
+			go call(p, fn)
+			synctest.Wait()
+			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+			defer cancel()
+			if _, err := p.Invoke(ctx, &fringe.Call{Function: fn}); err != context.DeadlineExceeded {
+				t.Errorf("Invoke() = %v, want the context's error", err)
+			}
+			if st := stats(t, p, fn); st.Queued != 0 {
+				t.Errorf("%d queued, want 0", st.Queued)
+			}
+			if _, _, err := call(p, fn); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+func TestConcurrency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{callTime: time.Second}
+		p := open(t, s, pool.Config{})
+		fn := function("f", fringe.Warm{Max: 2, Concurrency: 4})
+		begin := time.Now()
+		results, _ := many(p, fn, 8)
+		if len(results) != 8 || s.starts != 2 || time.Since(begin) != time.Second {
+			t.Fatalf("%d answers, %d starts, %v, want 8, 2, 1s", len(results), s.starts, time.Since(begin))
+		}
+		many(p, fn, 8)
+		for _, w := range s.started {
+			if w.most != 4 {
+				t.Errorf("an instance had %d calls at once, want 4", w.most)
+			}
+		}
+	})
+}
+
+func TestSiteMax(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{callTime: time.Second, startTime: time.Second}
+		p := open(t, s, pool.Config{Max: 3})
+		a, b, c := function("a", fringe.Warm{Max: 2}), function("b", fringe.Warm{Max: 2}), function("c", fringe.Warm{Max: 3})
+		many(p, a, 2)
+		call(p, b)
+		call(p, a)
+		if _, _, err := call(p, c); err != nil { // b's is the idlest but one of a's
 			t.Fatal(err)
 		}
-		e.all[0].die()
-		if _, err := call(p, fn); err != nil {
-			t.Errorf("call after a death = %v, want nil", err)
+		if s.most > 3 || stats(t, p, a).Instances+stats(t, p, b).Instances != 2 || stats(t, p, c).Instances != 1 {
+			t.Fatalf("most %d; %+v", s.most, p.Stats())
 		}
-		if e.starts != 2 {
-			t.Errorf("%d starts, want 2", e.starts)
+		if stats(t, p, a).Instances != 1 {
+			t.Errorf("a has %d instances; its longest idle one should have made room", stats(t, p, a).Instances)
 		}
-		end()
-	})
-}
-
-func TestACallerThatLeavesGivesItsPlaceBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e := &engine{startTime: time.Second, callTime: time.Second}
-		p, end := open(t, e, 16)
-		defer end()
-		fn := function("slow", fringe.Warm{Max: 1, Queue: 2})
-		for range 10 {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
-			if _, err := p.Invoke(ctx, &fringe.Call{Function: fn}); !errors.Is(err, context.DeadlineExceeded) {
-				t.Fatalf("Invoke() = %v, want the deadline", err)
-			}
-			cancel()
-		}
-		if _, err := call(p, fn); err != nil {
-			t.Errorf("call() = %v after the others left, want nil", err)
-		}
-	})
-}
-
-func TestDrainWaitsForCallsAndRefusesNewOnes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e := &engine{callTime: 10 * time.Second}
-		p, end := open(t, e, 16)
-		defer end()
-		fn := function("slow", fringe.Warm{})
-		done := make(chan error)
-		go func() { _, err := call(p, fn); done <- err }()
-		time.Sleep(time.Second)
+		s.callTime = 10 * time.Second
+		go many(p, a, 1)
+		go many(p, b, 1)
+		synctest.Wait()
 		begin := time.Now()
-		if err := p.Drain(context.Background()); err != nil || time.Since(begin) != 9*time.Second {
-			t.Errorf("Drain() = %v after %v, want nil after 9s", err, time.Since(begin))
+		results, errs := many(p, c, 3) // the busy ones stay
+		if len(results) != 3 || s.most > 3 {
+			t.Errorf("%d answers, most %d, %v", len(results), s.most, errs)
 		}
-		if err := <-done; err != nil {
-			t.Errorf("the running call = %v, want nil", err)
-		}
-		if _, err := call(p, fn); fringe.KindOf(err) != fringe.Unavailable {
-			t.Errorf("call() = %v while draining, want unavailable", err)
+		if took := time.Since(begin); took < 20*time.Second {
+			t.Errorf("3 calls with one place took %v", took)
 		}
 	})
 }
 
-func TestConcurrencyIsThePolicys(t *testing.T) {
+func TestIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := &engine{callTime: time.Second}
-		p, end := open(t, e, 16)
-		defer end()
-		if kinds := callers(p, function("wide", fringe.Warm{Max: 1, Concurrency: 8, Queue: 100}), 64); len(kinds) != 0 {
-			t.Errorf("errors %v, want none", kinds)
+		s := &site{callTime: 90 * time.Second}
+		p := open(t, s, pool.Config{})
+		fn := function("f", fringe.Warm{Min: 1, Max: 4, Idle: time.Minute})
+		go many(p, fn, 4)
+		time.Sleep(89 * time.Second)
+		if s.live != 4 {
+			t.Fatalf("%d live while all are busy, want 4", s.live)
 		}
-		if e.most != 8 || e.starts != 1 {
-			t.Errorf("%d calls at once in %d instances, want 8 in 1", e.most, e.starts)
+		time.Sleep(60 * time.Second)
+		if s.live != 4 {
+			t.Fatalf("%d live before they were idle for a minute, want 4", s.live)
+		}
+		time.Sleep(20 * time.Second)
+		if s.live != 1 {
+			t.Errorf("%d live, want the minimum, 1", s.live)
+		}
+		s.started[0].die()
+		time.Sleep(time.Second)
+		if s.live != 1 || s.starts != 5 {
+			t.Errorf("%d live, %d starts, want the minimum again", s.live, s.starts)
 		}
 	})
 }
+
+func TestKeep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{startTime: time.Second}
+		p := open(t, s, pool.Config{})
+		fn := function("f", fringe.Warm{Min: 2, Max: 4})
+		p.Keep(fn)
+		time.Sleep(2 * time.Second)
+		if s.live != 2 {
+			t.Fatalf("%d live, want 2", s.live)
+		}
+		if _, r, err := call(p, fn); err != nil || r.Cold {
+			t.Errorf("first call = %+v, %v, want a warm one", r, err)
+		}
+	})
+}
+
+func TestDeadInstance(t *testing.T) {
+	t.Run("Idle", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{}
+			p := open(t, s, pool.Config{})
+			fn := function("f", fringe.Warm{Max: 1})
+			call(p, fn)
+			s.started[0].die()
+			if by, r, err := call(p, fn); err != nil || by != "i2" || !r.Cold {
+				t.Errorf("call = %q, %+v, %v, want a new instance", by, r, err)
+			}
+		})
+	})
+	t.Run("BeforeTheCall", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{}
+			p := open(t, s, pool.Config{})
+			fn := function("f", fringe.Warm{Max: 1})
+			call(p, fn)
+			w := s.started[0]
+			w.hook = func(*fringe.Call) error { w.die(); return undelivered{errors.New("gone")} }
+			if by, _, err := call(p, fn); err != nil || by != "i2" {
+				t.Errorf("call = %q, %v, want the retry's answer", by, err)
+			}
+		})
+	})
+	t.Run("InTheCall", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{callTime: time.Minute}
+			p := open(t, s, pool.Config{})
+			fn := function("f", fringe.Warm{Max: 1})
+			got := make(chan error)
+			go func() { _, _, err := call(p, fn); got <- err }()
+			synctest.Wait()
+			go call(p, fn)
+			synctest.Wait()
+			s.started[0].die()
+			if err := <-got; err == nil || err.Error() != "died in the call" {
+				t.Errorf("error %v", err)
+			}
+			time.Sleep(2 * time.Minute)
+			if s.starts != 2 {
+				t.Errorf("%d starts, want 2: a call that was begun is not repeated, and the one that waited is served", s.starts)
+			}
+		})
+	})
+	t.Run("Always", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{}
+			p, _ := pool.New(pool.Config{Start: func(ctx context.Context, fn *fringe.Function) (pool.Instance, error) {
+				i, err := s.start(ctx, fn)
+				i.(*worker).die()
+				return i, err
+			}})
+			if _, _, err := call(p, function("f", fringe.Warm{})); err == nil || s.starts > 4 {
+				t.Errorf("call = %v after %d starts, want an error after a few", err, s.starts)
+			}
+			p.Drain(context.Background())
+		})
+	})
+}
+
+func TestStartFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := &fringe.Error{Op: "x", Kind: fringe.Failed, Component: fringe.UserCode, Message: "no module named foo"}
+		s := &site{startTime: time.Second, startErr: broken}
+		p := open(t, s, pool.Config{})
+		fn := function("f", fringe.Warm{Max: 2})
+		begin := time.Now()
+		_, errs := many(p, fn, 50)
+		if len(errs) != 50 || s.starts > 2 {
+			t.Fatalf("%d errors after %d starts, want 50 after at most 2", len(errs), s.starts)
+		}
+		for _, err := range errs {
+			var e *fringe.Error
+			if !errors.As(err, &e) || e.Component != fringe.UserCode || e.Message != broken.Message || e.Kind != fringe.Failed {
+				t.Fatalf("error %+v, want the start's", err)
+			}
+		}
+		calls := 0
+		for ; time.Since(begin) < 5*time.Minute; calls++ {
+			call(p, fn)
+			time.Sleep(time.Millisecond)
+		}
+		if s.starts > 25 {
+			t.Errorf("%d starts for %d calls in 5 minutes; failed starts must be spaced", s.starts, calls)
+		}
+		s.startErr = nil
+		time.Sleep(time.Minute)
+		if _, _, err := call(p, fn); err != nil {
+			t.Errorf("call after the cause is gone = %v", err)
+		}
+	})
+}
+
+func TestStartTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{startTime: time.Hour}
+		p := open(t, s, pool.Config{StartTimeout: time.Minute})
+		begin := time.Now()
+		_, _, err := call(p, function("f", fringe.Warm{}))
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Minute {
+			t.Errorf("call = %v after %v", err, time.Since(begin))
+		}
+	})
+}
+
+func TestStreamedAnswerHoldsTheInstance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{stream: true}
+		p := open(t, s, pool.Config{})
+		fn := function("f", fringe.Warm{Max: 1, Idle: time.Second})
+		res, err := p.Invoke(context.Background(), &fringe.Call{Function: fn})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if st := stats(t, p, fn); st.Busy != 1 || st.Instances != 1 {
+			t.Errorf("stats %+v, want a busy instance that is not reaped", st)
+		}
+		res.Body.Close()
+		res.Body.Close()
+		if st := stats(t, p, fn); st.Busy != 0 {
+			t.Errorf("stats %+v, want none busy", st)
+		}
+	})
+}
+
+func TestDrain(t *testing.T) {
+	t.Run("OK", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{callTime: time.Minute}
+			p := open(t, s, pool.Config{Grace: 7 * time.Second})
+			fn := function("f", fringe.Warm{Max: 1})
+			var ok atomic.Int32
+			for range 3 {
+				go func() {
+					if _, _, err := call(p, fn); err == nil {
+						ok.Add(1)
+					}
+				}()
+			}
+			synctest.Wait()
+			w := s.started[0]
+			go func() {
+				time.Sleep(time.Second)
+				if _, _, err := call(p, fn); fringe.KindOf(err) != fringe.Unavailable {
+					t.Errorf("call while draining = %v, want Unavailable", err)
+				}
+			}()
+			begin := time.Now()
+			if err := p.Drain(context.Background()); err != nil {
+				t.Errorf("Drain() = %v", err)
+			}
+			if ok.Load() != 3 || time.Since(begin) != 3*time.Minute || s.live != 0 {
+				t.Errorf("%d calls were answered in %v, %d live; want 3 in 3m, 0", ok.Load(), time.Since(begin), s.live)
+			}
+			if w.grace != 7*time.Second {
+				t.Errorf("grace %v, want 7s", w.grace)
+			}
+		})
+	})
+	t.Run("ErrDeadline", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{callTime: time.Hour, startTime: time.Second}
+			p := open(t, s, pool.Config{})
+			go call(p, function("f", fringe.Warm{Max: 1}))
+			time.Sleep(2 * time.Second)
+			go call(p, function("g", fringe.Warm{Max: 1}))
+			synctest.Wait()
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			defer cancel()
+			if err := p.Drain(ctx); fringe.KindOf(err) != fringe.Unavailable {
+				t.Errorf("Drain() = %v, want Unavailable", err)
+			}
+			if s.live != 0 || s.under != 0 {
+				t.Errorf("%d live, %d starting, want none", s.live, s.under)
+			}
+		})
+	})
+}
+
+func TestEvict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{callTime: time.Minute}
+		p := open(t, s, pool.Config{})
+		fn := function("f", fringe.Warm{Max: 1})
+		var errs [2]error
+		for i := range errs {
+			go func() { _, _, errs[i] = call(p, fn) }()
+			synctest.Wait()
+		}
+		p.Evict(fn.Digest)
+		p.Evict("sha256:other")
+		synctest.Wait()
+		if errs[0] != nil || fringe.KindOf(errs[1]) != fringe.Unavailable || s.live != 1 {
+			t.Errorf("errors %v, %d live; want the busy one to go on and the other refused", errs, s.live)
+		}
+		time.Sleep(2 * time.Minute)
+		if s.live != 0 || errs[0] != nil {
+			t.Errorf("%d live, %v, want none after the call", s.live, errs[0])
+		}
+		if _, r, err := call(p, fn); err != nil || !r.Cold {
+			t.Errorf("call after = %+v, %v, want a cold one", r, err)
+		}
+	})
+}
+
+func TestNoDigest(t *testing.T) {
+	p, err := pool.New(pool.Config{Start: (&site{}).start})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Invoke(context.Background(), &fringe.Call{Function: &fringe.Function{}}); fringe.KindOf(err) != fringe.Invalid {
+		t.Errorf("Invoke() = %v, want Invalid", err)
+	}
+	if _, err := pool.New(pool.Config{}); fringe.KindOf(err) != fringe.Invalid {
+		t.Errorf("New() = %v, want Invalid", err)
+	}
+}
+
+// TestStorm calls several functions from many goroutines while instances die,
+// starts fail, callers leave and versions are evicted.
+func TestStorm(t *testing.T) {
+	s := &site{}
+	p := open(t, s, pool.Config{Max: 6, Starts: 3, Patience: time.Millisecond})
+	fns := []*fringe.Function{function("a", fringe.Warm{Max: 3, Queue: 500}), function("b", fringe.Warm{Max: 4, Concurrency: 3, Queue: 500, Idle: time.Millisecond}),
+		function("c", fringe.Warm{Min: 1, Max: 2, Queue: 500}), function("d", fringe.Warm{Max: 1, Queue: 500})}
+	var wg sync.WaitGroup
+	var answered atomic.Int64
+	for g := range 32 {
+		wg.Go(func() {
+			for n := range 300 {
+				ctx, cancel := context.WithCancel(context.Background())
+				if n%17 == 0 {
+					cancel()
+				} else if n%5 == 0 {
+					time.AfterFunc(50*time.Microsecond, cancel)
+				}
+				res, err := p.Invoke(ctx, &fringe.Call{Function: fns[(g+n)%len(fns)]})
+				if err == nil {
+					res.Body.Close()
+					answered.Add(1)
+				}
+				cancel()
+				switch {
+				case n%50 == g:
+					p.Evict(fns[n%len(fns)].Digest)
+				case n%40 == g:
+					s.mu.Lock()
+					if len(s.started) > 0 {
+						s.started[n%len(s.started)].die()
+					}
+					s.mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if s.most > 6 {
+		t.Errorf("%d instances at once, want at most 6", s.most)
+	}
+	if answered.Load() < 32*300/2 {
+		t.Errorf("%d calls were answered, want most", answered.Load())
+	}
+	for _, st := range p.Stats() {
+		if st.Busy != 0 || st.Queued != 0 {
+			t.Errorf("stats after all calls ended: %+v", st)
+		}
+	}
+}
+
+func BenchmarkInvoke(b *testing.B) {
+	b.Run("Warm", func(b *testing.B) {
+		s := &instant{done: make(chan struct{})}
+		p, err := pool.New(pool.Config{Start: func(context.Context, *fringe.Function) (pool.Instance, error) { return s, nil }})
+		if err != nil {
+			b.Fatal(err)
+		}
+		c := &fringe.Call{Function: function("f", fringe.Warm{Max: 1})}
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := p.Invoke(context.Background(), c); err != nil {
+				b.Fatal(err)
+			}
+		}
+		p.Drain(context.Background())
+	})
+	b.Run("Queued", func(b *testing.B) {
+		s := &instant{done: make(chan struct{}), yield: true}
+		p, err := pool.New(pool.Config{Start: func(context.Context, *fringe.Function) (pool.Instance, error) { return s, nil }})
+		if err != nil {
+			b.Fatal(err)
+		}
+		fn := function("f", fringe.Warm{Max: 1, Queue: 1000})
+		b.ReportAllocs()
+		b.SetParallelism(16)
+		b.RunParallel(func(pb *testing.PB) {
+			c := &fringe.Call{Function: fn}
+			for pb.Next() {
+				if _, err := p.Invoke(context.Background(), c); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+		p.Drain(context.Background())
+	})
+}
+
+// instant answers at once.
+type instant struct {
+	done  chan struct{}
+	yield bool
+	res   fringe.Result
+}
+
+func (i *instant) ID() fringe.InstanceID                     { return "instant" }
+func (i *instant) Done() <-chan struct{}                     { return i.done }
+func (i *instant) Stop(context.Context, time.Duration) error { return nil }
+func (i *instant) Invoke(context.Context, *fringe.Call) (*fringe.Result, error) {
+	if i.yield {
+		runtime.Gosched()
+	}
+	i.res.Body = nobody
+	return &i.res, nil
+}
+
+var nobody = buffered{io.NopCloser(bytes.NewReader(nil))}
