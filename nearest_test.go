@@ -16,6 +16,7 @@ func TestNearest(t *testing.T) {
 		{"wsclaen", []string{"wsclean"}},
 		{"wsclea", []string{"wsclean", "wsclean2"}},
 		{"gausian-blur", []string{"gaussian-blur"}},
+		{"sw", []string{"ws"}},
 		{"nothing-like-it", nil},
 		{"", nil},
 	} {
