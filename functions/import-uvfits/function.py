@@ -1,7 +1,7 @@
 """Import a random-groups UVFITS file into a measurement set.
 
 Every IF becomes a spectral window, every row of the source table a field.
-Weights that are not positive become flags. UVW coordinates and visibilities keep the
+Weights that are not positive and finite become flags. UVW coordinates and visibilities keep the
 sign that they have in the file (the UVFITS convention, position 1 minus
 position 2); rows are turned so that antenna 1 <= antenna 2. Gaps in time and
 changes of source start a new scan. Times are converted to UTC. Integration times

@@ -133,7 +133,7 @@ class UVFits:
         """Yield `Rows` in order of time, window and baseline, for the IFs (from 0) that are wanted.
 
         `interval` in seconds replaces the integration times of the file. Rows
-        have antenna 1 <= antenna 2; weights that are not positive become flags.
+        have antenna 1 <= antenna 2; weights that are not positive and finite become flags.
         """
         index = self._index(interval)
         order = np.lexsort((index["antenna2"], index["antenna1"], index["stamp"]))
@@ -159,7 +159,7 @@ class UVFits:
                            np.repeat(index["stamp"], windows)))
         flat = lambda a: a.reshape(count * windows, *a.shape[2:])[sort]
         spread = lambda a: np.repeat(a, windows, 0)[sort]
-        flag = ~(flat(weight) > 0) | ~np.isfinite(flat(data))
+        flag = ~((flat(weight) > 0) & np.isfinite(flat(weight)) & np.isfinite(flat(data)))
         return Rows(time=spread(index["time"]), interval=spread(index["interval"]), antenna1=spread(index["antenna1"]),
                     antenna2=spread(index["antenna2"]), uvw=spread(index["uvw"]), flag=flag,
                     data=np.where(np.isfinite(flat(data)), flat(data), 0), weight=np.where(flag, 0, flat(weight)),

@@ -38,7 +38,7 @@ class Visibilities:
             self.interval = read("INTERVAL")
             self.weight = self._read_weight(table)
         self._read_subtables()
-        self.flag |= (self.first == self.second)[:, None, None] | ~np.isfinite(self.data)
+        self.flag |= (self.first == self.second)[:, None, None] | ~np.isfinite(self.data) | ~np.isfinite(self.weight)
         self.weight[self.flag] = 0
         error = systematic_error * np.abs(np.where(self.flag, 0, self.data))
         self.weight /= 1 + self.weight * error**2
