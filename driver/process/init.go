@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -60,8 +61,10 @@ func (d descriptor) Write(p []byte) (int, error) {
 func becomeInit() {
 	runtime.LockOSThread() // privileges and processors are those of a thread
 	signal.Notify(make(chan os.Signal, 1))
-	unix.CloseOnExec(controlFD)
-	unix.CloseOnExec(connFD)
+	// The server may have been given descriptors that it does not know of.
+	if err := unix.CloseRange(controlFD, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		fail(err)
+	}
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		fail(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,8 +28,9 @@ type instance struct {
 	group   *group // nil without cgroups
 	begun   time.Time
 
-	done chan struct{} // closed when the tree has ended
-	exit fringe.Exit   // set before done is closed
+	ending atomic.Bool   // init has ended
+	done   chan struct{} // closed when the tree has ended
+	exit   fringe.Exit   // set before done is closed
 
 	mu    sync.Mutex   // guards cause and writes to control
 	cause fringe.Cause // why the driver ended it; empty when it did not
@@ -113,6 +115,7 @@ func (in *instance) watch() {
 	if err != nil {
 		in.d.log.Error("init cannot be waited for", "instance", in.spec.ID, "err", err)
 	}
+	in.ending.Store(true)
 	in.control.Close()
 	in.exit = in.result(last, state)
 	if in.group != nil {
@@ -130,8 +133,21 @@ func (in *instance) watch() {
 // is removed.
 func (in *instance) listen() {
 	var count [8]byte
-	if _, err := in.group.events.Read(count[:]); err == nil && in.group.outOfMemory() {
-		in.kill(fringe.OutOfMemory)
+	if _, err := in.group.events.Read(count[:]); err != nil {
+		return
+	}
+	// The event comes before the kill that it announces is counted.
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for range 200 {
+		if in.group.outOfMemory() {
+			in.kill(fringe.OutOfMemory)
+			return
+		}
+		if in.ending.Load() {
+			return
+		}
+		<-tick.C
 	}
 }
 

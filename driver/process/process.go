@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -85,6 +86,19 @@ func New(cfg Config) (*Driver, error) {
 		d.cgroups = findCgroups(d.site)
 	}
 	return d, nil
+}
+
+// Close ends the use of the driver, whose instances have ended: it gives up
+// what it holds and the cgroups of its site.
+func (d *Driver) Close() error {
+	err := d.null.Close()
+	for _, base := range d.cgroups.base {
+		err = errors.Join(err, removeCgroup(base))
+	}
+	if err != nil {
+		return fringe.E("process.Close", err)
+	}
+	return nil
 }
 
 // capable says whether this process has the capability in effect.

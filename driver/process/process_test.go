@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"fringe"
+	"fringe/driver/drivertest"
 	"fringe/driver/process"
 )
 
@@ -20,33 +19,37 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestSmoke(t *testing.T) {
-	d, err := process.New(process.Config{StateDir: t.TempDir()})
+// open gives a driver that is closed when the test ends.
+func open(t testing.TB, cfg process.Config) *process.Driver {
+	t.Helper()
+	d, err := process.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range d.Enforced() {
-		t.Logf("%+v", c)
-	}
-	out, _ := os.Create(filepath.Join(t.TempDir(), "out"))
-	in, err := d.Start(context.Background(), fringe.Spec{ID: "a", Argv: []string{"sh", "-c", "id; ls -la / /dev /sys; cat /proc/self/status | grep -i -e cap -e secc -e nonew; cat /proc/self/mountinfo; ls /proc | head -5; ip a; cat /proc/self/cgroup; ulimit -a"}, Env: []string{"PATH=/usr/bin:/bin"}, Stdout: out, Stderr: out,
-		Limits: fringe.Limits{CPU: 1, Memory: 1 << 28, Pids: 20}, Mounts: []fringe.Mount{{Source: t.TempDir(), Target: "/work/x", Writable: true}, {Source: "/etc", Target: "/fringe/function"}, {Source: "/etc/passwd", Target: "/usr/share/zoneinfo/fringe/x"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := in.Wait(context.Background())
-	t.Log(e, err)
-	b, _ := os.ReadFile(out.Name())
-	t.Log(strings.TrimSpace(string(b)))
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Errorf("Close() = %v", err)
+		}
+	})
+	return d
+}
+
+func TestDriver(t *testing.T) {
+	drivertest.Run(t, func(t *testing.T) fringe.Driver {
+		return open(t, process.Config{StateDir: drivertest.StateDir(t)})
+	})
+}
+
+func TestDriverWithoutCgroups(t *testing.T) {
+	drivertest.Run(t, func(t *testing.T) fringe.Driver {
+		return open(t, process.Config{StateDir: drivertest.StateDir(t), WithoutCgroups: true})
+	})
 }
 
 func BenchmarkStart(b *testing.B) {
 	for _, without := range []bool{false, true} {
 		b.Run(fmt.Sprintf("withoutCgroups=%v", without), func(b *testing.B) {
-			d, err := process.New(process.Config{StateDir: b.TempDir(), WithoutCgroups: without})
-			if err != nil {
-				b.Fatal(err)
-			}
+			d := open(b, process.Config{StateDir: b.TempDir(), WithoutCgroups: without})
 			n := 0
 			for b.Loop() {
 				n++
