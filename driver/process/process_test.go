@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 	"testing"
 
 	"fringe"
@@ -13,10 +15,37 @@ import (
 
 func TestMain(m *testing.M) {
 	process.Main()
-	if err := process.PrivateMounts(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	if os.Getenv(plainEnv) == "" {
+		if err := process.PrivateMounts(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	if role := os.Getenv(roleEnv); role != "" {
+		os.Exit(play(role))
 	}
 	os.Exit(m.Run())
+}
+
+// Environment variables of processes that the tests start of themselves.
+const (
+	plainEnv = "PROCESSTEST_PLAIN" // do without private mounts
+	roleEnv  = "PROCESSTEST_ROLE"  // play a role instead of testing
+)
+
+// play is what a process with a role does.
+func play(role string) int {
+	switch role {
+	case "exit":
+		return 7
+	case "wait":
+		told := make(chan os.Signal, 1)
+		signal.Notify(told, syscall.SIGTERM)
+		fmt.Println("ready", process.Private())
+		<-told
+		return 3
+	}
+	return 99
 }
 
 // open gives a driver that is closed when the test ends.
