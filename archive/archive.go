@@ -134,6 +134,9 @@ func (u *unpacker) entry(h *tar.Header, r io.Reader) error {
 	if name == "." {
 		return nil
 	}
+	if sparse(h) {
+		return refuse(op, fmt.Sprintf("the archive's entry %q has holes, so its size says nothing about the bytes sent", h.Name), nil)
+	}
 	switch h.Typeflag {
 	case tar.TypeDir:
 		return u.wrap(h.Name, u.root.MkdirAll(name, 0o755))
@@ -153,6 +156,17 @@ func (u *unpacker) entry(h *tar.Header, r io.Reader) error {
 		return u.hardLink(name, target)
 	}
 	return refuse(op, fmt.Sprintf("the archive's entry %q is neither a file nor a directory nor a link (type %q)", h.Name, h.Typeflag), nil)
+}
+
+// sparse says whether an entry has holes: a few bytes could then claim a
+// whole disk.
+func sparse(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return h.Typeflag == tar.TypeGNUSparse
 }
 
 // clean gives a name that is relative, without . and .. parts.
@@ -220,6 +234,10 @@ func (u *unpacker) file(name string, h *tar.Header, r io.Reader) error {
 	_, err = io.Copy(f, r)
 	if e := f.Close(); err == nil && e != nil {
 		return u.wrap(h.Name, e)
+	}
+	var disk *fs.PathError
+	if errors.As(err, &disk) && disk.Op == "write" {
+		return u.wrap(h.Name, err)
 	}
 	if err != nil {
 		return damaged("archive.Untar", err)

@@ -238,7 +238,7 @@ func (d *Data) unpack(ctx context.Context, r AddRequest, from io.Reader, fresh s
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		return "", wrap(op, err)
+		return "", diskError(op, "the dataset "+r.DID.String(), err)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,25 +28,31 @@ func refused(op, cure, format string, args ...any) error {
 }
 
 // diskError is the error of a disk that does not take what is to be written.
-// An error that is explained already is kept.
+// Another error that is explained already is kept.
 func diskError(op, what string, err error) error {
-	var known *fringe.Error
-	if errors.As(err, &known) {
-		return viewError(op, err)
-	}
 	e := &fringe.Error{Op: op, Kind: fringe.Unavailable, Component: fringe.Data, Err: err}
 	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		e.Message = "no space is left on the site's disk for " + what
 		e.Cure = "remove datasets that are not needed, or serve a directory on a larger disk"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
 		e.Message = what + " cannot be written: the directory is read-only for the server's user"
 		e.Cure = "give the server's user the right to write there, or serve another directory (--dir)"
+	case explained(err):
+		return viewError(op, err)
 	default:
 		e.Message = what + " cannot be written"
 		e.Cure = "see the server's log, and the kernel's for faults of the disk"
 	}
 	return e
+}
+
+// explained says whether err has a sentence for the user.
+func explained(err error) bool {
+	var known *fringe.Error
+	return errors.As(err, &known) && known.Kind != fringe.Internal
 }
 
 // checkBasename refuses what is not one plain file name.
