@@ -122,7 +122,7 @@ func canLayer(w *work, missing []string) error {
 			Message: "environment " + string(w.decl.Name) + " needs apt packages that this machine has not (" + strings.Join(missing, ", ") + "), and " + why,
 			Cure:    "ask an administrator to run: " + by + "; then build again. fringe doctor shows what this machine allows"}
 	}
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 || !wholeMachine() {
 		return fail("only root can install them into a layer")
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
@@ -136,6 +136,14 @@ func canLayer(w *work, missing []string) error {
 		}
 	}
 	return nil
+}
+
+// wholeMachine says whether root here is root of the machine, and not of a user
+// namespace with a few users.
+func wholeMachine() bool {
+	users, err := os.ReadFile("/proc/self/uid_map")
+	f := strings.Fields(string(users))
+	return err == nil && len(f) == 3 && f[1] == "0" && len(f[2]) > 5
 }
 
 // layer installs the packages into a new layer.

@@ -64,7 +64,7 @@ func (w *work) lastLines(n int) string {
 func (w *work) fail(kind fringe.Kind, err error, format string, args ...any) error {
 	return &fringe.Error{
 		Op: "build.Build", Kind: kind, Component: fringe.Build, Err: err,
-		Message: fmt.Sprintf(format, args...) + "; the last lines of the log:\n" + w.lastLines(12) + "\n",
+		Message: fmt.Sprintf(format, args...) + "; the last lines of the log:\n" + w.lastLines(12),
 		Cure:    "the whole log is " + w.logPath + "; correct the declaration and build again; the former build can be used meanwhile",
 	}
 }

@@ -2,9 +2,11 @@ package build
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,6 +15,12 @@ import (
 
 	"fringe"
 )
+
+//go:embed freeze.py
+var freezeScript string
+
+// normalRE finds what package indexes take for the same in names.
+var normalRE = regexp.MustCompile(`[-_.]+`)
 
 // venvMark is the file in a virtual environment that is written last.
 const venvMark = ".fringe.json"
@@ -180,18 +188,29 @@ func (b *Builder) install(ctx context.Context, w *work, a apt, p python) ([]stri
 		}
 		return nil, w.stepFailed(ctx, kind, err, "pip could not install "+strings.Join(w.decl.Packages.Pip, ", ")+" for environment "+string(w.decl.Name))
 	}
-	said, err := w.inRoot(ctx, b, a, p.venv, py, "-m", "pip", "freeze", "--local")
+	return b.frozen(ctx, w, a, p)
+}
+
+// frozen gives the exact versions of what is in a virtual environment, and of
+// what its requirements find among the system's packages.
+func (b *Builder) frozen(ctx context.Context, w *work, a apt, p python) ([]string, error) {
+	py := p.program()
+	local, err := w.inRoot(ctx, b, a, p.venv, py, "-m", "pip", "freeze", "--local")
 	if err != nil {
 		return nil, w.stepFailed(ctx, fringe.Internal, err, "pip could not list what it installed for environment "+string(w.decl.Name))
 	}
-	var frozen []string
-	for line := range strings.SplitSeq(said, "\n") {
+	needed, err := w.inRoot(ctx, b, a, p.venv, append([]string{py, "-c", freezeScript}, w.decl.Packages.Pip...)...)
+	if err != nil {
+		return nil, w.stepFailed(ctx, fringe.Internal, err, "the versions in environment "+string(w.decl.Name)+" could not be listed")
+	}
+	byName := map[string]string{}
+	for line := range strings.SplitSeq(needed+"\n"+local, "\n") { // pip's own lines tell URLs too
+		name := strings.FieldsFunc(line, func(r rune) bool { return r == '=' || r == ' ' || r == '@' })
 		if strings.Contains(line, "==") || strings.Contains(line, " @ ") {
-			frozen = append(frozen, strings.TrimSpace(line))
+			byName[normalRE.ReplaceAllString(strings.ToLower(name[0]), "-")] = strings.TrimSpace(line)
 		}
 	}
-	slices.Sort(frozen)
-	return frozen, nil
+	return slices.Sorted(maps.Values(byName)), nil
 }
 
 func (w *work) stepFailed(ctx context.Context, kind fringe.Kind, err error, what string) error {
