@@ -89,6 +89,9 @@ type Runtime struct {
 	RAM        int64   // MiB; 0: as the tool asks
 	OutDirSize int64   // MiB; 0: as the tool asks
 	TmpDirSize int64   // MiB; 0: as the tool asks
+
+	// ExpressionTime is how long one expression may run; 0: two seconds.
+	ExpressionTime time.Duration
 }
 
 // Staged is something that must be visible to the tool before it starts. With
@@ -121,4 +124,7 @@ type Execution struct {
 	OutDirSize int64          // MiB
 	TmpDirSize int64          // MiB
 	Inputs     map[string]any // the input object as the tool's expressions see it
+
+	tool *Tool
+	ev   *evaluator
 }

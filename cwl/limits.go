@@ -1,0 +1,50 @@
+package cwl
+
+import (
+	"math"
+	"path"
+	"strings"
+
+	"fringe"
+)
+
+// Limits gives the limits that the document states as plain numbers: the upper
+// bound of cores and memory where there is one, else what the tool asks for at
+// least, and the time. What the document does not state is zero.
+func (t *Tool) Limits() fringe.Limits {
+	q := &t.req
+	upper := func(high, low quantity) float64 {
+		if high.set && high.expr == nil {
+			return high.number
+		}
+		if low.set && low.expr == nil {
+			return low.number
+		}
+		return 0
+	}
+	l := fringe.Limits{CPU: upper(q.coresMax, q.coresMin), Memory: int64(math.Min(upper(q.ramMax, q.ramMin), 1<<40)) << 20}
+	if q.timeLimit.expr == nil {
+		l.Time = timeLimitOf(q.timeLimit.number)
+	}
+	return l
+}
+
+// Network says whether the tool asks for the network. When an expression
+// decides that for each call, the answer is true.
+func (t *Tool) Network() bool { return t.req.networkOn || t.req.network != nil }
+
+// WorkDirectory gives the path at which the tool wants to see its work
+// directory: dockerOutputDirectory of a DockerRequirement under requirements.
+// It is empty when the tool does not care, or asks for a place of the system.
+func (t *Tool) WorkDirectory() string {
+	p := path.Clean(t.req.outputDirectory)
+	if !t.req.containerRequired || !path.IsAbs(p) || p == "/" {
+		return ""
+	}
+	top, _, _ := strings.Cut(p[1:], "/")
+	switch top {
+	case "bin", "boot", "dev", "etc", "fringe", "lib", "lib32", "lib64", "proc", "run", "sbin", "sys", "tmp", "usr":
+		return ""
+	}
+	return p
+}
