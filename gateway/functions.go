@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"fringe"
+	"fringe/build"
 	"fringe/catalogue"
 	"fringe/client"
 	"fringe/cwl"
@@ -97,7 +98,7 @@ func (g *Gateway) describe(r *http.Request) (answer, error) {
 	if fn.Versions, err = g.cfg.Catalogue.Versions(r.Context(), v.Name); err != nil {
 		return answer{}, err
 	}
-	if fn.Aliases, err = g.cfg.Catalogue.Aliases(r.Context(), v.Name, v.Version.Version); err != nil {
+	if fn.Aliases, err = g.cfg.Catalogue.Aliases(r.Context(), v.Name, v.Version); err != nil {
 		return answer{}, err
 	}
 	if v.Tool != nil {
@@ -248,7 +249,7 @@ func (g *Gateway) buildEnvironment(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return bodyError("gateway.buildEnvironment", err)
 	}
-	decl, err := g.cfg.Builder.Parse(first(r.URL.Query().Get("file"), "environment.yaml"), doc)
+	decl, err := build.Parse(first(r.URL.Query().Get("file"), "environment.yaml"), doc)
 	if err != nil {
 		return err
 	}

@@ -83,8 +83,7 @@ func siteCommand(ts *testscript.TestScript, neg bool, args []string) {
 			cmd.Process.Kill()
 			<-done
 		}
-		if ts.Failed() {
-			b, _ := os.ReadFile(path)
+		if b, err := os.ReadFile(path); err == nil {
 			ts.Logf("server log:\n%s", b)
 		}
 	})
