@@ -36,6 +36,7 @@ const followEvery = 150 * time.Millisecond
 type Log struct {
 	stdout, stderr *os.File
 	pumps          sync.WaitGroup
+	close          sync.Once
 }
 
 // Stdout is where the job's standard output goes.
@@ -44,10 +45,13 @@ func (l *Log) Stdout() *os.File { return l.stdout }
 // Stderr is where its standard error goes.
 func (l *Log) Stderr() *os.File { return l.stderr }
 
-// Close ends the log when every process that writes to it has ended.
-func (l *Log) Close() error {
-	err := errors.Join(l.stdout.Close(), l.stderr.Close())
-	l.pumps.Wait()
+// Close ends the log when every process that writes to it has ended. It is
+// harmless twice.
+func (l *Log) Close() (err error) {
+	l.close.Do(func() {
+		err = errors.Join(l.stdout.Close(), l.stderr.Close())
+		l.pumps.Wait()
+	})
 	return err
 }
 
@@ -148,6 +152,35 @@ func (j *Jobs) CopyLog(ctx context.Context, id fringe.CallID, streams []Stream, 
 		}
 	}
 	return copyNew()
+}
+
+// Tail gives the last lines of a stream, at most n bytes of them.
+func (j *Jobs) Tail(id fringe.CallID, s Stream, n int64) string {
+	dir, err := j.logDir(id)
+	if err != nil {
+		return ""
+	}
+	f, err := os.Open(filepath.Join(dir, string(s)))
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	cut := false
+	if size, err := f.Seek(0, io.SeekEnd); err == nil {
+		cut = size > n
+		if _, err := f.Seek(max(0, size-n), io.SeekStart); err != nil {
+			return ""
+		}
+	}
+	b, err := io.ReadAll(io.LimitReader(f, n))
+	if err != nil {
+		return ""
+	}
+	text := string(b)
+	if cut {
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	return strings.TrimSpace(strings.ToValidUTF8(text, "?"))
 }
 
 // copyFrom writes the file's bytes from offset on; a file that is not there

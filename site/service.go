@@ -153,6 +153,7 @@ func (l *Local) callService(ctx context.Context, r Request, inputs map[string]an
 	if a.Outputs, err = a.Object(); err != nil {
 		return nil, err
 	}
+	a.JSON = nil
 	if err := l.publishCallFiles(ctx, r.ID, a.Outputs, res.Dir); err != nil {
 		return nil, err
 	}

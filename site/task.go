@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"fringe"
@@ -179,7 +180,8 @@ func (l *Local) execute(ctx context.Context, r *run, outcome *jobs.Outcome) (*An
 		}
 	}()
 	if err != nil {
-		return nil, fringe.E("site.execute", err)
+		log.Close()
+		return nil, l.withLastWords(r.req.ID, err)
 	}
 	if err := l.publish(ctx, r.req.ID, out.Outputs); err != nil {
 		return nil, err
@@ -188,4 +190,26 @@ func (l *Local) execute(ctx context.Context, r *run, outcome *jobs.Outcome) (*An
 		return nil, fringe.E("site.execute", err)
 	}
 	return &Answer{Outputs: out.Outputs, Timing: timing, Cold: true}, nil
+}
+
+const lastWords = 2000 // bytes of the log that an error carries
+
+// withLastWords adds the end of what the function wrote to an error that the
+// function's own code caused.
+func (l *Local) withLastWords(id fringe.CallID, err error) error {
+	e := fringe.E("site.execute", err)
+	if e.Component != fringe.UserCode {
+		return e
+	}
+	words := l.cfg.Jobs.Tail(id, jobs.Stderr, lastWords)
+	if words == "" {
+		words = l.cfg.Jobs.Tail(id, jobs.Stdout, lastWords)
+	}
+	if words != "" && !strings.Contains(e.Message, words) {
+		e.Message += "; its last words:\n" + words
+	}
+	if e.Cure == "" {
+		e.Cure = "see all that it wrote with: fringe logs " + string(id)
+	}
+	return e
 }

@@ -40,8 +40,8 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"site":    siteCommand,
-			"kill9":   kill9Command,
+			"site":  siteCommand,
+			"kill9": kill9Command,
 		},
 	})
 }

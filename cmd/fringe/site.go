@@ -61,6 +61,9 @@ calls end, then stops.`,
 func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{Use: "doctor", Short: "Say what this machine enforces, and how to mend what is missing", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := process.PrivateMounts(); err != nil {
+				fmt.Fprintln(a.stderr, "fringe: no private mounts:", err)
+			}
 			checks := server.Doctor(cmd.Context(), a.set.Dir)
 			bad := 0
 			for _, c := range checks {
