@@ -35,11 +35,12 @@ const patience = 60 * time.Second
 // Run tests the drivers that open gives. Each has a state directory from
 // StateDir, if it needs one.
 func Run(t *testing.T, open func(t *testing.T) fringe.Driver) {
-	if os.Getenv(ownerEnv) != "" {
-		own(t, open)
+	su := &suite{open: open, mark: fmt.Sprintf("dt%d", os.Getpid())}
+	if dir, _, ok := owning(); ok {
+		own(&kit{T: t, suite: su, d: open(t), dir: dir})
 		return
 	}
-	before := take(t)
+	before := take(t, su.mark)
 	for _, test := range []struct {
 		name string
 		run  func(k *kit)
@@ -51,41 +52,41 @@ func Run(t *testing.T, open func(t *testing.T) fringe.Driver) {
 		{"Memory", memory}, {"CPU", cpu}, {"Pids", pids}, {"FileSize", fileSize}, {"Time", timeLimit}, {"Usage", usage},
 		{"Stop", stop}, {"StopTwice", stopTwice}, {"Wait", wait}, {"SameID", sameID}, {"Cancel", cancelled},
 		{"Conn", conn}, {"Dial", dial}, {"Leftovers", leftovers}, {"Many", many},
-		{"OwnerKilled", func(k *kit) { ownerKilled(k, open) }},
+		{ownerTest, ownerKilled},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			k := &kit{T: t, d: open(t), dir: t.TempDir()}
-			test.run(k)
+			test.run(&kit{T: t, suite: su, d: open(t), dir: t.TempDir()})
 		})
 	}
-	t.Run("NothingLeft", func(t *testing.T) { take(t).same(t, before) })
+	t.Run("NothingLeft", func(t *testing.T) { take(t, su.mark).same(t, before) })
+}
+
+// A suite is one run of all tests.
+type suite struct {
+	open   func(t *testing.T) fringe.Driver
+	mark   string       // begins the id of every instance
+	serial atomic.Int64 // makes the ids unique
 }
 
 // A kit is what one test has at hand.
 type kit struct {
 	*testing.T
+	*suite
 	d   fringe.Driver
 	dir string // a directory of the test's own
 }
-
-// serial makes instance ids unique within a process.
-var serial atomic.Int64
-
-// mark begins the id of every instance of this process and is in the
-// environment of its programs.
-var mark = fmt.Sprintf("dt%d", os.Getpid())
 
 // spec gives the spec of an instance that runs a shell script, with its
 // standard output and error in the file that is returned.
 func (k *kit) spec(script string) (fringe.Spec, *os.File) {
 	k.Helper()
-	n := serial.Add(1)
+	n := k.serial.Add(1)
 	out, err := os.Create(filepath.Join(k.dir, fmt.Sprintf("out-%d", n)))
 	if err != nil {
 		k.Fatal(err)
 	}
 	k.Cleanup(func() { out.Close() })
-	id := fringe.InstanceID(fmt.Sprintf("%s-%d", mark, n))
+	id := fringe.InstanceID(fmt.Sprintf("%s-%d", k.mark, n))
 	return fringe.Spec{
 		ID:       id,
 		Argv:     []string{"/bin/sh", "-c", script},

@@ -275,17 +275,17 @@ func hidden(k *kit) {
 
 // /tmp is private, empty and writable, in memory or on disk.
 func tmp(k *kit) {
-	if err := os.WriteFile(filepath.Join(os.TempDir(), mark+"-host"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(os.TempDir(), k.mark+"-host"), nil, 0o600); err != nil {
 		k.Fatal(err)
 	}
-	defer os.Remove(filepath.Join(os.TempDir(), mark+"-host"))
+	defer os.Remove(filepath.Join(os.TempDir(), k.mark+"-host"))
 	for _, bytes := range []int64{8 << 20, 0} {
 		for range 2 {
-			text := k.sh("ls -A /tmp; echo x > /tmp/"+mark+"-left; ls -A /var/tmp; stat -c %a /tmp; echo > /dev/shm/x", func(s *fringe.Spec) { s.TmpBytes = bytes })
-			k.same("output", text, mark+"-left\n1777")
+			text := k.sh("ls -A /tmp; echo x > /tmp/"+k.mark+"-left; ls -A /var/tmp; stat -c %a /tmp; echo > /dev/shm/x", func(s *fringe.Spec) { s.TmpBytes = bytes })
+			k.same("output", text, k.mark+"-left\n1777")
 		}
 	}
-	if _, err := os.Stat(filepath.Join(os.TempDir(), mark+"-left")); err == nil {
+	if _, err := os.Stat(filepath.Join(os.TempDir(), k.mark+"-left")); err == nil {
 		k.Error("a file of the instance is in the host's /tmp")
 	}
 	s, out := k.spec("head -c 20000000 /dev/zero > /tmp/big")

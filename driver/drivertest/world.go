@@ -3,6 +3,8 @@ package drivertest
 import (
 	"bytes"
 	"context"
+	"flag"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -24,8 +26,8 @@ type world struct {
 	processes []string
 }
 
-// take looks at the world.
-func take(t *testing.T) world {
+// take looks at the world, for instances whose ids begin with mark.
+func take(t *testing.T, mark string) world {
 	t.Helper()
 	var w world
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -139,41 +141,54 @@ func (k *kit) tree(change func(*fringe.Spec)) fringe.Instance {
 	return in
 }
 
-// Environment variables by which a process of the suite is told to be the
-// owner of instances, and where its driver keeps its state.
+// ownerTest is the test that starts another process of this program, to own
+// instances; ownerArg begins the arguments of that process.
 const (
-	ownerEnv = "FRINGE_DRIVERTEST_OWNER"
-	stateEnv = "FRINGE_DRIVERTEST_STATE"
+	ownerTest = "OwnerKilled"
+	ownerArg  = "own-instances"
 )
 
-// StateDir gives a directory for a driver's state.
-func StateDir(t *testing.T) string {
-	if dir := os.Getenv(stateEnv); dir != "" {
-		return dir
+// owning gives the directory in which this process is to own instances, and
+// the state directory of its driver; ok is false in any other process.
+func owning() (dir, state string, ok bool) {
+	if a := flag.Args(); len(a) == 3 && a[0] == ownerArg {
+		return a[1], a[2], true
 	}
-	return t.TempDir()
+	return "", "", false
+}
+
+// StateDir gives a directory for a driver's state. The test in which one
+// process takes the place of another gets the same one in both.
+func StateDir(t *testing.T) string {
+	t.Helper()
+	if _, state, ok := owning(); ok {
+		return state
+	}
+	if !strings.HasSuffix(t.Name(), "/"+ownerTest) {
+		return t.TempDir()
+	}
+	state := filepath.Join(os.TempDir(), fmt.Sprintf("fringe-drivertest-%d", os.Getpid()))
+	t.Cleanup(func() { os.RemoveAll(state) })
+	return state
 }
 
 // own starts a tree and waits to be killed.
-func own(t *testing.T, open func(t *testing.T) fringe.Driver) {
-	k := &kit{T: t, d: open(t), dir: os.Getenv(ownerEnv)}
+func own(k *kit) {
 	in := k.tree(nil)
 	k.write(filepath.Join(k.dir, "id"), string(in.ID()))
 	if err := os.Rename(filepath.Join(k.dir, "id"), filepath.Join(k.dir, "owned")); err != nil {
-		t.Fatal(err)
+		k.Fatal(err)
 	}
 	k.end(in)
 }
 
 // A process that owns instances and dies by SIGKILL leaves none of their
 // processes, and a driver that takes its place sweeps what else there is.
-func ownerKilled(k *kit, open func(t *testing.T) fringe.Driver) {
+func ownerKilled(k *kit) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	state := k.mkdir("state")
-	name, _, _ := strings.Cut(k.Name(), "/OwnerKilled")
-	owner := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^"+strings.ReplaceAll(name, "/", "$/^")+"$", "-test.count=1")
-	owner.Env = append(os.Environ(), ownerEnv+"="+k.dir, stateEnv+"="+state)
+	name := strings.TrimSuffix(k.Name(), "/"+ownerTest)
+	owner := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^"+strings.ReplaceAll(name, "/", "$/^")+"$", "-test.count=1", "--", ownerArg, k.dir, StateDir(k.T))
 	var said bytes.Buffer
 	owner.Stdout, owner.Stderr = &said, &said
 	owner.WaitDelay = time.Second
@@ -197,8 +212,7 @@ func ownerKilled(k *kit, open func(t *testing.T) fringe.Driver) {
 	}
 	owner.Process.Kill()
 	owner.Wait()
-	k.Setenv(stateEnv, state)
-	d := open(k.T)
+	d := k.open(k.T)
 	if err := d.Sweep(ctx); err != nil {
 		k.Errorf("Sweep() = %v", err)
 	}

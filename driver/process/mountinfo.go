@@ -36,9 +36,10 @@ func readMounts() ([]mountLine, error) {
 	return mounts, nil
 }
 
-// unescape undoes the kernel's octal escapes in mountinfo.
+// escapes are those that the kernel writes for characters that separate.
 var escapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`, `\043`, "#")
 
+// unescape gives a path of mountinfo as it is.
 func unescape(s string) string { return escapes.Replace(s) }
 
 func sortedUnique(s []string) []string {
