@@ -204,7 +204,7 @@ func taken(op string, did fringe.DID) error {
 // nearTx gives up to three names that the one who wrote did may have meant:
 // misspelt ones of the scope, and the same name in other scopes.
 func nearTx(tx *store.Tx, did fringe.DID) ([]string, error) {
-	rows, err := tx.Query(`SELECT did FROM (SELECT did FROM datasets WHERE scope = ?1 AND did > ?1 || ':' AND did < ?1 || ';' LIMIT 5000)
+	rows, err := tx.Query(`SELECT did FROM (SELECT did FROM datasets WHERE scope = ?1 AND did > ?1 || ':' AND did < ?1 || ';' LIMIT 1000)
 		UNION SELECT did FROM (SELECT did FROM datasets WHERE substr(did, length(scope) + 2) = ?2 LIMIT 3)`, did.Scope, did.Name)
 	if err != nil {
 		return nil, err

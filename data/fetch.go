@@ -122,8 +122,8 @@ func (f *fetcher) get(ctx context.Context, address string, had validators) (*dow
 	if err := checkURL(u, false); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	request, cancel := context.WithCancel(ctx)
+	r, err := http.NewRequestWithContext(request, http.MethodGet, u.String(), nil)
 	if err != nil {
 		cancel()
 		return nil, fringe.E(op, err)
