@@ -50,8 +50,8 @@ def main(
     image: Annotated[File, In(doc="FITS image with celestial coordinates", format="image/fits")],
     shape: Annotated[Literal["ring", "jet"], In(doc="What the image shows")],
     largest_radius: Annotated[float | None, In(unit="arcsec", exclusive_minimum=0, doc="Ring: largest radius searched; a sixth of the image when absent")] = None,
-    threshold: Annotated[float, In(minimum=1, doc="Jet: faintest emission used, in units of the noise")] = 6.0,
-    core_radius: Annotated[float | None, In(unit="arcsec", minimum=0, doc="Jet: emission closer to the core is not used; two beams when absent")] = None,
+    threshold: Annotated[float, In(minimum=1, doc="Jet: faintest emission used, in units of the noise")] = 3.0,
+    core_radius: Annotated[float | None, In(unit="arcsec", minimum=0, doc="Jet: emission closer to the core is not used; when absent, where a core of the beam's shape is fainter than the threshold")] = None,
 ) -> Outputs:
     """Measure a ring or a jet."""
     sky = SkyImage.read(image.path)
@@ -65,14 +65,25 @@ def main(
         ring = fit_ring(sky.pixels, min(radius, min(sky.pixels.shape) / 2))
         _draw_ring(sky, ring, picture)
         return Outputs(peak, ring.diameter * scale, ring.scatter, ring.depth, None, None, File(picture))
-    beam = sky.beam()
-    inner = core_radius if core_radius is not None else 2 * beam[0] if beam else 0.0
-    core = sky.peak()
-    angle, length = jet_direction(sky.pixels, core, threshold * sky.noise(), inner / scale)
+    core, faintest = sky.peak(), threshold * sky.noise()
+    inner = core_radius if core_radius is not None else _core_extent(sky, peak / faintest)
+    angle, length = jet_direction(sky.pixels, core, faintest, inner / scale, _beam_area(sky))
     _draw_jet(sky, core, angle, length, picture)
     step = np.sign(sky.wcs.wcs.cdelt)
     position_angle = np.degrees(np.arctan2(step[0] * np.cos(angle), step[1] * np.sin(angle))) % 360
     return Outputs(peak, None, None, None, float(position_angle), length * scale, File(picture))
+
+
+def _core_extent(sky: SkyImage, ratio: float) -> float:
+    """Radius in arcsec, with a margin of a quarter, at which a Gaussian of the beam's major axis has fallen to 1/ratio; 0 without a beam."""
+    beam = sky.beam()
+    return 1.25 * beam[0] / 2 * float(np.sqrt(np.log2(max(ratio, 1)))) if beam else 0.0
+
+
+def _beam_area(sky: SkyImage) -> float:
+    """Area of the beam in pixels, pi/(4 ln 2) times the product of its axes; 1 without a beam."""
+    beam = sky.beam()
+    return float(np.pi / (4 * np.log(2)) * beam[0] * beam[1] / np.prod(sky.scale)) if beam else 1.0
 
 
 def _draw_ring(sky: SkyImage, ring, name: str) -> None:

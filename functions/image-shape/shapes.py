@@ -63,12 +63,13 @@ def _variation(pixels: np.ndarray, centre: np.ndarray, radii: np.ndarray) -> flo
     return float(peaks.std() / mean) if mean > 0.15 * radii[-1] else np.inf
 
 
-def jet_direction(pixels: np.ndarray, core: np.ndarray, threshold: float, inner: float) -> tuple[float, float]:
+def jet_direction(pixels: np.ndarray, core: np.ndarray, threshold: float, inner: float, least: float) -> tuple[float, float]:
     """Direction of a one-sided jet from `core` (x, y), and its length, in pixels.
 
     The direction, an angle in radians from x towards y, is that of the major axis of the second moments about the core
-    of all emission above `threshold` and farther than `inner` from the core; its sense is that of the first
-    moment. The length is the mean distance of that emission. (Hu 1962, IRE Trans. Inf. Theory 8, 179,
+    of all emission above `threshold` that is connected with the core and farther than `inner` from it; its sense is that of the first
+    moment. The length is the mean distance of that emission. At least
+    `least` pixels of it are needed. (Hu 1962, IRE Trans. Inf. Theory 8, 179,
     for the axis: tan 2a = 2 m11 / (m20 - m02).)
     """
     y, x = np.indices(pixels.shape)
@@ -77,7 +78,7 @@ def jet_direction(pixels: np.ndarray, core: np.ndarray, threshold: float, inner:
     labels, _ = ndimage.label(bright)
     part = labels == labels[int(round(core[1])), int(round(core[0]))]
     used = part & (np.hypot(dx, dy) > inner)
-    if not used.any():
+    if np.count_nonzero(used) < least:
         raise ValueError("There is no emission beside the core above the threshold.")
     weight = np.where(used, pixels, 0)
     total = weight.sum()

@@ -36,15 +36,8 @@ class SkyImage:
                 header, data = hdu.header.copy(), hdu.data
         except OSError as error:
             raise ValueError(f"This is not a FITS file that can be read: {error}") from error
-        index = []
-        for axis in range(header["NAXIS"], 2, -1):
-            is_stokes = str(header.get(f"CTYPE{axis}", "")).startswith("STOKES")
-            wanted = polarization if is_stokes else channel if header[f"NAXIS{axis}"] > 1 else 0
-            if wanted >= header[f"NAXIS{axis}"]:
-                raise ValueError(f"Plane {wanted} was asked for; axis {axis} ({header.get(f'CTYPE{axis}', '?')}) has planes 0 to {header[f'NAXIS{axis}'] - 1}.")
-            index.append(wanted)
+        pixels = np.asarray(data[_plane(header, channel, polarization)], float)
         celestial = WCS(header).celestial
-        pixels = np.asarray(data[tuple(index)], float)
         if not celestial.has_celestial or celestial.naxis != 2:
             return cls(pixels, header, None, np.ones(2), (np.array(pixels.shape[::-1]) - 1) / 2)
         return cls(pixels, header, celestial, proj_plane_pixel_scales(celestial) * 3600, celestial.wcs.crpix - 1)
@@ -54,7 +47,7 @@ class SkyImage:
         half = width / self.scale / 2
         low = np.maximum(0, np.floor(centre - half + 0.5)).astype(int)
         high = np.minimum(self.pixels.shape[::-1], np.ceil(centre + half + 0.5)).astype(int)
-        if np.any(high - low < 2):
+        if np.any(width < 2 * self.scale) or np.any(high - low < 2):
             raise ValueError(f"The field of {width:g} arcsec is smaller than two pixels; a pixel has {self.scale[0]:g} arcsec.")
         part = slice(low[1], high[1]), slice(low[0], high[0])
         wcs = self.wcs[part] if self.wcs is not None else None
@@ -86,3 +79,17 @@ class SkyImage:
             if str(self.header.get(f"CTYPE{axis}", "")).startswith("FREQ"):
                 return float(self.header[f"CRVAL{axis}"])
         return None
+
+
+def _plane(header: fits.Header, channel: int, polarization: int) -> tuple[int, ...]:
+    """Index of a plane in the array: the axes beyond the second, the last one first."""
+    further = range(3, header["NAXIS"] + 1)
+    stokes = [axis for axis in further if str(header.get(f"CTYPE{axis}", "")).startswith("STOKES")]
+    others = [axis for axis in further if axis not in stokes]
+    spectral = next((axis for axis in others if header[f"NAXIS{axis}"] > 1), others[0] if others else None)
+    wanted = dict.fromkeys(further, 0) | dict.fromkeys(stokes, polarization) | ({spectral: channel} if spectral else {})
+    for axis, plane in wanted.items():
+        if plane >= header[f"NAXIS{axis}"]:
+            kind = str(header.get(f"CTYPE{axis}", "")).strip() or "further axis"
+            raise ValueError(f"Plane {plane} of axis {axis} ({kind}) was asked for; it has the planes 0 to {header[f'NAXIS{axis}'] - 1}.")
+    return tuple(wanted[axis] for axis in reversed(further))

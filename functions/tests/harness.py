@@ -63,11 +63,8 @@ def _environment(path: pathlib.Path) -> dict:
 
 def _run_python(path: pathlib.Path, inputs: dict, folder: pathlib.Path) -> dict:
     environment = _environment(path)
-    described = subprocess.run([PYTHON, "-m", "fringe.derive", str(path / "function.py")], env=environment, capture_output=True, text=True, check=True)
-    for entry in json.loads(described.stdout).get("requirements", {}).get("InitialWorkDirRequirement", {}).get("listing", ()):
-        if entry.get("writable"):
-            original = inputs[entry["entry"][len("$(inputs.") : -1]]["path"]
-            shutil.copytree(original, folder / os.path.basename(original))
+    for name in _writable(path):
+        shutil.copytree(inputs[name]["path"], folder / inputs[name]["basename"])
     (folder / ".fringe-inputs.json").write_text(json.dumps(inputs))
     done = subprocess.run([PYTHON, "-m", "fringe.run", str(path / "function.py"), "main"], cwd=folder, env=environment,
                           capture_output=True, text=True, timeout=TIMEOUT)
@@ -75,6 +72,14 @@ def _run_python(path: pathlib.Path, inputs: dict, folder: pathlib.Path) -> dict:
         raise Failed(done.stderr)
     outputs = json.loads((folder / "cwl.output.json").read_text())
     return {key: _absolute(value, folder) for key, value in outputs.items()}
+
+
+@functools.lru_cache(maxsize=None)
+def _writable(path: pathlib.Path) -> list[str]:
+    """The directory inputs of which a Python function gets a private copy, from its derived interface."""
+    described = subprocess.run([PYTHON, "-m", "fringe.derive", str(path / "function.py")], env=_environment(path), capture_output=True, text=True, check=True)
+    listing = json.loads(described.stdout).get("requirements", {}).get("InitialWorkDirRequirement", {}).get("listing", ())
+    return [entry["entry"][len("$(inputs.") : -1] for entry in listing if entry.get("writable")]
 
 
 def _absolute(value, folder: pathlib.Path):
