@@ -89,9 +89,29 @@ func (s *stage) item(ctx context.Context, it *cwl.Staged, before []cwl.Staged) e
 		}
 		s.views = append(s.views, v)
 		it.Source = v.Path
+	} else if it.Directory && isTable(it.Source) {
+		s.unlock(ctx, it)
 	}
 	s.mounts = append(s.mounts, fringe.Mount{Source: it.Source, Target: it.Target, Writable: it.Writable})
 	return nil
+}
+
+// unlock puts a casacore table that is only read behind a view of its own: a
+// process that holds the table's lock elsewhere would block the tool for ever.
+// Without overlay mounts the table is mounted as it is.
+func (s *stage) unlock(ctx context.Context, it *cwl.Staged) {
+	s.extra++
+	if v := data.OverlayView(ctx, it.Source, filepath.Join(s.dir, "views", fmt.Sprint(s.extra))); v != nil {
+		s.views = append(s.views, v)
+		it.Source = v.Path
+	}
+}
+
+// isTable says whether the directory is a casacore table, such as a
+// measurement set.
+func isTable(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "table.dat"))
+	return err == nil
 }
 
 func touch(root *os.Root, rel string) error {

@@ -29,6 +29,33 @@ func (t *Tool) Limits() fringe.Limits {
 	return l
 }
 
+// LimitsFor gives the limits of one call: those that the document states, by
+// expressions of the inputs too.
+func (t *Tool) LimitsFor(inputs map[string]any) (fringe.Limits, error) {
+	l := t.Limits()
+	s := &stager{t: t, ev: &evaluator{inputs: inputs, script: t.script}}
+	upper := func(high, low *quantity) (float64, error) {
+		if !high.set {
+			high = low
+		}
+		if !high.set {
+			return 0, nil
+		}
+		return s.number(high, "ResourceRequirement")
+	}
+	q := &t.req
+	cpu, err := upper(&q.coresMax, &q.coresMin)
+	if err != nil {
+		return l, fringe.Errorf("cwl.LimitsFor", fringe.Invalid, "%w", err)
+	}
+	ram, err := upper(&q.ramMax, &q.ramMin)
+	if err != nil {
+		return l, fringe.Errorf("cwl.LimitsFor", fringe.Invalid, "%w", err)
+	}
+	l.CPU, l.Memory = cpu, int64(math.Min(ram, 1<<40))<<20
+	return l, nil
+}
+
 // Network says whether the tool asks for the network. When an expression
 // decides that for each call, the answer is true.
 func (t *Tool) Network() bool { return t.req.networkOn || t.req.network != nil }

@@ -41,8 +41,12 @@ func (l *Local) callTask(ctx context.Context, req Request, inputs map[string]any
 	if err != nil {
 		return nil, fringe.E(op, err)
 	}
+	asked, err := v.Tool.LimitsFor(inputs)
+	if err != nil {
+		return nil, fringe.E(op, err)
+	}
 	r := &run{req: req, inputs: inputs, owner: fringe.PrincipalOf(ctx), env: env, done: make(chan struct{}),
-		limits: v.Limits.Or(env.Limits).Or(l.cfg.Defaults)}
+		limits: asked.Or(v.Limits).Or(env.Limits).Or(l.cfg.Defaults)}
 	if err := l.gate.fits(r.limits); err != nil {
 		return nil, err
 	}
@@ -198,14 +202,14 @@ const lastWords = 2000 // bytes of the log that an error carries
 // function's own code caused.
 func (l *Local) withLastWords(id fringe.CallID, err error) error {
 	e := fringe.E("site.execute", err)
-	if e.Component != fringe.UserCode {
+	if e.Component != fringe.UserCode || strings.Contains(e.Message, "its last words") {
 		return e
 	}
 	words := l.cfg.Jobs.Tail(id, jobs.Stderr, lastWords)
 	if words == "" {
 		words = l.cfg.Jobs.Tail(id, jobs.Stdout, lastWords)
 	}
-	if words != "" && !strings.Contains(e.Message, words) {
+	if words != "" {
 		e.Message += "; its last words:\n" + words
 	}
 	if e.Cure == "" {
