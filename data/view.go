@@ -68,13 +68,12 @@ func NewView(ctx context.Context, source, scratch string) (*View, error) {
 			return v, nil
 		}
 		if ctx.Err() != nil {
-			return nil, errors.Join(err, v.Release())
+			return nil, viewError(op, errors.Join(err, v.Release()))
 		}
 	}
 	c := &copier{ctx: ctx, writable: true, links: anyLink}
 	if err := c.tree(source, v.Path); err != nil {
-		v.Release()
-		return nil, viewError(op, err)
+		return nil, viewError(op, errors.Join(err, v.Release()))
 	}
 	v.Method = Reflink
 	if !c.shared {
@@ -151,7 +150,11 @@ func viewSource(source string) (string, fs.FileInfo, error) {
 
 // viewError gives err the operation, and the component Data where none is named.
 func viewError(op string, err error) error {
-	e := fringe.E(op, err)
+	e, ok := err.(*fringe.Error)
+	if !ok {
+		e = fringe.E(op, err)
+	}
+	e.Op = op
 	if e.Component == "" {
 		e.Component = fringe.Data
 	}
@@ -159,15 +162,28 @@ func viewError(op string, err error) error {
 }
 
 // overlay mounts source as the lower layer of an overlay at v.Path. When it
-// fails nothing is mounted.
-func (v *View) overlay(ctx context.Context, source string) error {
+// fails nothing is left.
+func (v *View) overlay(ctx context.Context, source string) (err error) {
 	unowned, err := unwritable(ctx, source)
 	if err != nil {
 		return err
 	}
 	upper, work := filepath.Join(v.scratch, "upper"), filepath.Join(v.scratch, "work")
-	for _, dir := range []string{v.Path, upper, work} {
-		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	dirs := []string{v.Path, upper, work}
+	defer func() {
+		if err == nil {
+			return
+		}
+		if v.mounted {
+			err = errors.Join(err, unix.Unmount(v.Path, unix.MNT_DETACH))
+			v.mounted = false
+		}
+		for _, dir := range dirs {
+			err = errors.Join(err, removeTree(dir))
+		}
+	}()
+	for _, dir := range dirs {
+		if err := os.Mkdir(dir, 0o700); err != nil {
 			return err
 		}
 	}
@@ -177,19 +193,8 @@ func (v *View) overlay(ctx context.Context, source string) error {
 	if err := mountOverlay([3]string{source, upper, work}, v.Path); err != nil {
 		return err
 	}
-	v.mounted = true
-	if err := v.own(ctx, unowned); err != nil {
-		if e := unix.Unmount(v.Path, unix.MNT_DETACH); e != nil {
-			return errors.Join(err, e)
-		}
-		v.mounted = false
-		for _, dir := range []string{upper, work, v.Path} {
-			err = errors.Join(err, removeTree(dir))
-		}
-		return err
-	}
-	v.Method = Overlay
-	return nil
+	v.mounted, v.Method = true, Overlay
+	return v.own(ctx, unowned)
 }
 
 // likeDirectory gives to the mode and times of from; the owner may write.

@@ -17,10 +17,9 @@ import (
 
 // CopyTree copies the file or directory src to dst, which must not exist; its
 // parent must. Blocks are shared where the file system can. Modes and times are
-// kept. A symbolic link below src is kept when it leads to something below
-// src; one that leads out or nowhere, src itself being a link, a device, a
-// socket or a named pipe is refused (kind Invalid). When it fails, or ctx
-// ends, nothing is left at dst.
+// kept. A symbolic link below src is kept when it stays below src; one that
+// leads out, src itself being a link, a device, a socket or a named pipe is
+// refused (kind Invalid). When it fails, or ctx ends, nothing is left at dst.
 func CopyTree(ctx context.Context, src, dst string) error {
 	c := &copier{ctx: ctx, links: insideLink}
 	if err := c.tree(src, dst); err != nil {
@@ -43,18 +42,14 @@ type copier struct {
 // anyLink lets every symbolic link be.
 func anyLink(*os.Root, string, string) error { return nil }
 
-// insideLink refuses a symbolic link that does not lead to something inside of
-// src.
+// insideLink refuses a symbolic link that leads out of src, or in a circle. One
+// to something inside that does not exist is as it was.
 func insideLink(src *os.Root, name, target string) error {
 	_, err := src.Stat(name)
-	if err == nil {
+	if err == nil || errors.Is(err, fs.ErrNotExist) && filepath.IsLocal(filepath.Join(filepath.Dir(name), target)) && !filepath.IsAbs(target) {
 		return nil
 	}
-	why := "leads out of the directory"
-	if errors.Is(err, fs.ErrNotExist) {
-		why = "leads nowhere"
-	}
-	return fringe.Errorf("data.CopyTree", fringe.Invalid, "the symbolic link %s → %s %s; a link must lead to something inside of it", name, target, why)
+	return fringe.Errorf("data.CopyTree", fringe.Invalid, "the symbolic link %s → %s leads out of the directory; it must stay inside", name, target)
 }
 
 // tree copies src to dst and removes what it made when it fails.
