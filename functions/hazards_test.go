@@ -85,7 +85,7 @@ sys.stdin.read()`, pathOf(t, ms))
 func TestFlaggingMakesANewProductAndImagingFollowsIt(t *testing.T) {
 	ms := observation(t, object{"times": 60, "channels": 32, "interference": 20})
 	before := sums(t, pathOf(t, ms))
-	flagged := location(t, call(t, "aoflagger", object{"ms": directory(ms), "strategy": "generic-default"}), "ms")
+	flagged := location(t, call(t, "aoflagger", object{"ms": directory(ms), "strategy": "generic-default"}), "flagged_ms")
 	if sums(t, pathOf(t, ms)) != before {
 		t.Error("aoflagger changed its input")
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"math"
 	"net/url"
@@ -125,7 +124,6 @@ func location(t *testing.T, out object, name string) string {
 }
 
 func directory(did string) object { return object{"class": "Directory", "location": did} }
-func file(did string) object      { return object{"class": "File", "location": did} }
 
 // pathOf gives where the site holds a dataset.
 func pathOf(t *testing.T, did string) string {
@@ -272,16 +270,5 @@ func within(t *testing.T, limit time.Duration, what string, f func()) {
 	case <-time.After(limit):
 		t.Errorf("%s is not over after %v", what, limit)
 		<-done
-	}
-}
-
-func decode(t *testing.T, path string, v any) {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, v); err != nil {
-		t.Fatal(err)
 	}
 }

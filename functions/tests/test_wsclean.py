@@ -66,9 +66,9 @@ class ImageTest(Case):
         out = self.call("wsclean", ms=directory(m.ms), size=384, scale=8, niter=2000, mgain=0.8, auto_threshold=4, channels_out=4, join_channels=True, fit_spectral_pol=2,
                         weight="briggs", robust=0.5, beam_size=40.0, save_source_list=True, name="cube")
         self.assertEqual(out["image"]["basename"], "cube-MFS-image.fits")
-        self.assertEqual([f["basename"] for f in out["images"]], [*(f"cube-{i:04d}-image.fits" for i in range(4)), "cube-MFS-image.fits"])
+        self.assertEqual([f["basename"] for f in out["images"]], [f"cube-{i:04d}-image.fits" for i in range(4)])
         fluxes, frequencies = [], []
-        for image in out["images"][:4]:
+        for image in out["images"]:
             plane, header = read(path_of(image))
             fluxes.append(plane[188:197, 188:197].max())
             frequencies.append(header["CRVAL3"])

@@ -52,7 +52,10 @@ requirements:
           var whole = ordered(files).filter(function (f) { return f.basename.indexOf("-MFS-") >= 0; });
           return (whole.length ? whole : ordered(files))[0] || null;
         }
-        function several(files) { return files.length > 1 ? ordered(files) : []; }
+        function others(files) {
+          var main = first(files);
+          return ordered(files).filter(function (f) { return f.basename !== main.basename; });
+        }
   ResourceRequirement:
     coresMin: $(inputs.threads)
     ramMin: $(inputs.memory)
@@ -176,12 +179,12 @@ inputs:
     inputBinding: {prefix: -interval, valueFrom: "$([self.start, self.end])"}
   min_uv:
     type: float?
-    doc: Shortest baseline used, in wavelengths
+    doc: Shortest baseline used, in wavelengths, to within a cell of the uv grid
     fringe:minimum: 0
     inputBinding: {prefix: -minuv-l}
   max_uv:
     type: float?
-    doc: Longest baseline used, in wavelengths
+    doc: Longest baseline used, in wavelengths, to within a cell of the uv grid
     fringe:exclusiveMinimum: 0
     inputBinding: {prefix: -maxuv-l}
   min_baseline:
@@ -505,23 +508,23 @@ outputs:
   images:
     type: File[]
     format: iana:image/fits
-    doc: All images of each channel, polarization and interval, when there are several
-    outputBinding: {glob: $(inputs.name)-*image.fits, outputEval: $(several(self))}
+    doc: The other images of several channels, polarizations or intervals
+    outputBinding: {glob: $(inputs.name)-*image.fits, outputEval: $(others(self))}
   models:
     type: File[]
     format: iana:image/fits
-    doc: All models, when there are several
-    outputBinding: {glob: $(inputs.name)-*model.fits, outputEval: $(several(self))}
+    doc: The other models
+    outputBinding: {glob: $(inputs.name)-*model.fits, outputEval: $(others(self))}
   residuals:
     type: File[]
     format: iana:image/fits
-    doc: All residuals, when there are several
-    outputBinding: {glob: $(inputs.name)-*residual.fits, outputEval: $(several(self))}
+    doc: The other residuals
+    outputBinding: {glob: $(inputs.name)-*residual.fits, outputEval: $(others(self))}
   psfs:
     type: File[]
     format: iana:image/fits
-    doc: All point spread functions, when there are several
-    outputBinding: {glob: $(inputs.name)-*psf.fits, outputEval: $(several(self))}
+    doc: The other point spread functions
+    outputBinding: {glob: $(inputs.name)-*psf.fits, outputEval: $(others(self))}
   sources:
     type: File?
     doc: The components as a sky model, with save_source_list

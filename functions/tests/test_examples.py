@@ -1,0 +1,32 @@
+"""The example calls that the Python functions publish really run."""
+
+import json
+import subprocess
+import unittest
+
+from harness import EHT, FUNCTIONS, PYTHON, REPOSITORY, Case, directory, file, imported, made, path_of
+
+
+class ExampleTest(Case):
+    """Each `example`, with the datasets of the scope demo."""
+
+    def datasets(self):
+        """The datasets that examples name."""
+        image = path_of(self.call("wsclean", ms=directory(made().ms), size=256, scale=8, niter=200)["image"])
+        return {"demo:m87-eht.uvfits": file(EHT), "demo:m87-eht.ms": directory(imported(EHT)), "demo:synthetic.ms": directory(made().ms), "demo:m87-jet.fits": file(image)}
+
+    def test_examples(self):
+        """Every function with a function.py has an example, and it succeeds."""
+        found = self.datasets()
+        for path in sorted(FUNCTIONS.glob("*/function.py")):
+            with self.subTest(path.parent.name):
+                described = subprocess.run([PYTHON, "-m", "fringe.derive", str(path)], env={"PYTHONPATH": str(REPOSITORY / "python")}, capture_output=True, check=True)
+                example = json.loads(described.stdout)["fringe:example"]
+                inputs = {key: found[value["location"]] if isinstance(value, dict) else value for key, value in example.items()}
+                if path.parent.name == "image-shape":
+                    inputs |= {"shape": "ring"}  # the made sky has no jet
+                self.assertTrue(self.call(path.parent.name, **inputs))
+
+
+if __name__ == "__main__":
+    unittest.main()
