@@ -313,3 +313,5 @@ func BenchmarkUpdate(b *testing.B) {
 		})
 	}
 }
+
+func background() context.Context { return context.Background() }
