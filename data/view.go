@@ -29,7 +29,9 @@ const (
 // the modes of the source are.
 //
 // An overlay needs a process that may mount: root, or one with private mounts.
-// It is a mount of this process's mount namespace.
+// It is a mount of this process's mount namespace. In the overlay of a plain
+// user a directory of the source cannot be renamed (EXDEV); mv and what else
+// copes with two devices copies it.
 type View struct {
 	Path   string // where the sight is; its last element is that of the source
 	Method string // Overlay, Reflink or Copy
