@@ -13,7 +13,7 @@ func TestNearest(t *testing.T) {
 		name string
 		want []string
 	}{
-		{"wsclaen", []string{"wsclean"}},
+		{"wsclaen", []string{"wsclean", "wsclean2"}},
 		{"wsclea", []string{"wsclean", "wsclean2"}},
 		{"gausian-blur", []string{"gaussian-blur"}},
 		{"sw", []string{"ws"}},

@@ -155,7 +155,7 @@ func (b *Builder) layer(ctx context.Context, w *work, wanted []string) (apt, err
 	defer os.RemoveAll(tmp)
 	install := append([]string{"apt-get", "install", "-y", "-q", "--no-install-recommends", "--allow-downgrades",
 		"-o", "Dpkg::Options::=--force-unsafe-io", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold",
-		"-o", "Dpkg::Use-Pty=0", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=2", "--"}, wanted...)
+		"-o", "Dpkg::Options::=--path-exclude=/usr/share/man/*", "-o", "Dpkg::Use-Pty=0", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=2", "--"}, wanted...)
 	err := w.inLayer(ctx, layerRun{tmp: tmp, upper: "upper", mode: "rw", keep: "-"}, install)
 	if err != nil && ctx.Err() == nil && strings.Contains(w.lastLines(50), "apt-get update") {
 		w.say("the lists of packages are old; they are fetched again for this layer")
@@ -225,7 +225,7 @@ func fresh(dir string, subs ...string) error {
 // prune takes out of a layer what an instance does not need: caches, lists,
 // logs, and the mount points of the build.
 func prune(upper string) error {
-	for _, p := range []string{"var/cache/apt", "var/lib/apt", "var/log", "var/cache/ldconfig", "var/cache/debconf", "var/cache/man",
+	for _, p := range []string{"var/cache/apt", "var/lib/apt", "var/log", "var/cache/ldconfig", "var/cache/debconf", "var/cache/man", "var/lib/man-db",
 		"var/lib/dpkg/status-old", "var/lib/dpkg/lock", "var/lib/dpkg/lock-frontend", "usr/sbin/policy-rc.d", "tmp", "run", "proc", "sys", "dev", "root"} {
 		if err := os.RemoveAll(filepath.Join(upper, p)); err != nil {
 			return err

@@ -39,6 +39,8 @@ if [ "$mode" = rw ]; then
   mkdir -p root/var/cache/apt/archives
   mount --bind archives root/var/cache/apt/archives
   mkdir -p root/var/cache/apt/archives/partial
+  # The index of manual pages, which takes longest, is not made.
+  rm -f root/var/lib/man-db/auto-update
   # No service of an installed package starts.
   printf '#!/bin/sh\nexit 101\n' > root/tmp/policy-rc.d
   chmod 755 root/tmp/policy-rc.d

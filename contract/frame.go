@@ -91,6 +91,12 @@ func (f *frames) next() (kind byte, n int, err error) {
 	return kind, int(size), nil
 }
 
+// buffered says whether a whole frame is there.
+func (f *frames) buffered() bool {
+	n := f.w - f.r
+	return n >= frameHeader && uint32(n-frameHeader) >= binary.LittleEndian.Uint32(f.buf[f.r:])
+}
+
 // payload reads n bytes. The slice holds until the next read.
 func (f *frames) payload(n int) ([]byte, error) {
 	if n <= len(f.buf) {

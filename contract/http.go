@@ -33,7 +33,8 @@ const maxIdle = 64 // connections kept to one instance
 // stays.
 type HTTP struct {
 	running
-	port int // 0: none
+	logs *output // nil when the output goes elsewhere
+	port int     // 0: none
 
 	mu   sync.Mutex // guards idle
 	idle []*link
@@ -87,14 +88,21 @@ func NewHTTP(ctx context.Context, inst fringe.Instance, port int) (*HTTP, error)
 }
 
 func newHTTP(ctx context.Context, inst fringe.Instance, out *output, port int) (*HTTP, error) {
-	h := &HTTP{port: port}
-	h.watch(inst, out, h.closeIdle)
+	h := &HTTP{port: port, logs: out}
+	var w writings = nothing{}
+	if out != nil {
+		w = out
+	}
+	h.watch(inst, w, h.closeIdle)
 	if err := h.ready(ctx); err != nil {
 		h.Close()
 		return nil, err
 	}
 	return h, nil
 }
+
+// Line gives 0: calls of a program are not put in line.
+func (h *HTTP) Line(*fringe.Call) int { return 0 }
 
 // freePort gives a port of the loopback on which nobody listens.
 func freePort() (int, error) {
@@ -227,8 +235,8 @@ func (h *HTTP) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, erro
 	if err != nil {
 		return nil, err
 	}
-	if c.Log != nil && h.out != nil {
-		h.out.begin(c.Log)
+	if c.Log != nil && h.logs != nil {
+		h.logs.begin(c.Log)
 	}
 	res, err := h.exchange(ctx, c, q)
 	if err != nil || buffered(res.Body) {
@@ -239,8 +247,8 @@ func (h *HTTP) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, erro
 }
 
 func (h *HTTP) finishLog(c *fringe.Call) {
-	if c.Log != nil && h.out != nil {
-		h.out.finish(c.Log)
+	if c.Log != nil && h.logs != nil {
+		h.logs.finish(c.Log)
 	}
 }
 

@@ -6,152 +6,271 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 	"time"
 
 	"fringe"
 )
 
-const opInvoke = "contract.Invoke"
+const (
+	opInvoke = "contract.Invoke"
+
+	lineLength = 63       // most calls in line behind the one that is handled
+	lineBytes  = 64 << 10 // of their input objects: all fit in the socket's buffer, so that no write waits
+
+	// orphanTime bounds how long a worker may be busy with calls for which
+	// nobody waits any more.
+	orphanTime = time.Second
+)
+
+// Line gives how many calls the worker takes in line behind the one that it
+// handles, c being the last of them; 0 when it takes no more now.
+func (w *Worker) Line(c *fringe.Call) int {
+	if w.raw || w.ahead.Load()+int64(len(c.Inputs)) > lineBytes {
+		return 0
+	}
+	return lineLength
+}
 
 // Invoke implements fringe.Invoker. A typed call's body is the output object
 // as JSON. When the handler raised, Failed is set and the body is text: one
 // line that says what happened and where, and after an empty line the
 // traceback, which the call's log has as well.
 func (w *Worker) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, error) {
-	if err := w.begin(ctx, c); err != nil {
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	req, err := w.request(c)
-	if err != nil {
-		w.end()
-		return nil, err
-	}
-	if err := w.send(req); err != nil {
-		defer w.end()
-		return nil, w.broken(err, true)
-	}
-	if c.Inputs == nil {
-		return w.rawAnswer(req.pump)
-	}
-	kind, b, err := w.frame()
-	if err == nil && kind != frameAnswer && kind != frameFailed {
-		err = fmt.Errorf("%w: a frame of kind %q in answer to a typed call", errGarbage, kind)
-	}
-	if err != nil {
-		defer w.end()
-		return nil, w.broken(err, hungUp(err))
-	}
-	var res *fringe.Result
-	if kind == frameAnswer {
-		res = typed(jsonType, 200, b)
-	} else {
-		res = w.failed(b)
-	}
-	w.end()
-	return res, nil
-}
-
-// request is what is written for a call.
-type request struct {
-	head []byte // of a raw call
-	body []byte // input object, or a small raw body
-	pump *pump  // of a large raw body; nil when there is none
-}
-
-func (w *Worker) request(c *fringe.Call) (request, error) {
-	if c.Inputs == nil {
-		return rawRequest(c)
+	if w.raw != (c.Inputs == nil) {
+		return nil, fringe.Errorf(opInvoke, fringe.Invalid, "the call and the function's interface do not agree: one is typed, the other raw")
 	}
 	if len(c.Inputs) > maxFrame || len(c.Dir) > 4096 {
-		return request{}, fringe.Errorf(opInvoke, fringe.TooLarge, "the input object has %d bytes; at most %d MiB are allowed", len(c.Inputs), maxFrame>>20)
+		return nil, fringe.Errorf(opInvoke, fringe.TooLarge, "the input object has %d bytes; at most %d MiB are allowed", len(c.Inputs), maxFrame>>20)
 	}
-	return request{body: c.Inputs}, nil
+	t := turns.Get().(*turn)
+	t.ctx, t.call = ctx, c
+	if err := w.queue(t); err != nil {
+		return nil, err
+	}
+	if w.raw {
+		return w.invokeRaw(t)
+	}
+	res, err := w.answer(t)
+	w.pass(t)
+	return res, err
 }
 
-// begin takes the worker for the call.
-func (w *Worker) begin(ctx context.Context, c *fringe.Call) error {
-	if err := ctx.Err(); err != nil {
+// queue puts the call in line, writes it when it is typed, and waits for the
+// baton. When it fails the turn is not the caller's any more.
+func (w *Worker) queue(t *turn) error {
+	leads, err := w.join(t)
+	if err != nil {
+		t.recycle()
 		return err
+	}
+	if leads {
+		return nil
 	}
 	select {
-	case w.slot <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if w.retired() {
-		<-w.slot
-		return errRetired(opInvoke)
-	}
-	w.call, w.ctx, w.unhook = c, ctx, nil
-	if ctx.Done() != nil {
-		seq := w.seq
-		w.unhook = context.AfterFunc(ctx, func() { w.interrupt(seq) })
-	}
-	if c.Log != nil && w.out != nil {
-		w.out.begin(c.Log)
-	}
-	return nil
-}
-
-// interrupt ends the I/O of the call with number seq.
-func (w *Worker) interrupt(seq uint64) {
-	w.imu.Lock()
-	defer w.imu.Unlock()
-	if w.seq == seq {
-		w.conn.SetDeadline(time.Unix(1, 0))
+	case <-t.baton:
+		return nil
+	case <-t.ctx.Done():
+		return w.abandon(t)
 	}
 }
 
-// end gives the worker back after a call.
-func (w *Worker) end() {
-	if w.unhook != nil && !w.unhook() {
-		w.imu.Lock()
-		w.seq++
-		w.imu.Unlock()
-		w.conn.SetDeadline(time.Time{})
+// join puts the call in line and says whether it has the baton. A typed one is
+// written; an error of that is left to be met by the read.
+func (w *Worker) join(t *turn) (leads bool, err error) {
+	if !w.raw {
+		w.wmu.Lock()
+		defer w.wmu.Unlock()
 	}
-	if w.call.Log != nil && w.out != nil {
-		w.out.finish(w.call.Log)
+	w.mu.Lock()
+	if w.retired() || w.cause != nil {
+		w.mu.Unlock()
+		return false, errRetired(opInvoke)
 	}
-	w.call, w.ctx, w.unhook = nil, nil, nil
-	<-w.slot
+	w.line = append(w.line, t)
+	w.ahead.Add(int64(len(t.call.Inputs)))
+	if leads = !w.held; leads {
+		w.held, t.led = true, true
+	}
+	w.mu.Unlock()
+	if !w.raw {
+		w.write(t.call)
+	}
+	return leads, nil
 }
 
-// send writes the call's first frame, in one write when it is small.
-func (w *Worker) send(r request) error {
-	c := w.call
+// write writes a typed call, in one write when it is small. The caller holds
+// wmu.
+func (w *Worker) write(c *fringe.Call) {
 	b := append(w.wbuf[:0], 0, 0, 0, 0, 0)
-	if c.Inputs != nil {
-		b = binary.LittleEndian.AppendUint16(b, uint16(len(c.Dir)))
-		b = append(b, c.Dir...)
-		putHeader(b, frameCall, len(b)-frameHeader+len(r.body))
-	} else {
-		b = binary.LittleEndian.AppendUint32(b, uint32(len(r.head)))
-		b = append(b, r.head...)
-		putHeader(b, frameRaw, len(b)-frameHeader+len(r.body))
-	}
-	if len(r.body) <= small {
-		b = append(b, r.body...)
-		w.wbuf = b
-		_, err := w.conn.Write(b)
-		return err
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(c.Dir)))
+	b = append(b, c.Dir...)
+	putHeader(b, frameCall, len(b)-frameHeader+len(c.Inputs))
+	if len(c.Inputs) <= small {
+		w.wbuf = append(b, c.Inputs...)
+		w.conn.Write(w.wbuf)
+		return
 	}
 	w.wbuf = b
-	if _, err := w.conn.Write(b); err != nil {
-		return err
+	if _, err := w.conn.Write(b); err == nil {
+		w.conn.Write(c.Inputs)
 	}
-	_, err := w.conn.Write(r.body)
+}
+
+// abandon lets nobody wait for the call's answer, and gives its context's
+// error.
+func (w *Worker) abandon(t *turn) error {
+	err := t.ctx.Err()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t.gone = true
+	if w.raw { // it was not written
+		w.leave(t)
+	}
+	if t.led { // the baton came at the same moment
+		w.hand()
+	}
+	if !w.raw && w.cause == nil {
+		time.AfterFunc(orphanTime, func() {
+			w.mu.Lock()
+			stuck := slices.Contains(w.line, t)
+			w.mu.Unlock()
+			if stuck {
+				w.kill()
+			}
+		})
+	}
 	return err
 }
 
+// hand gives the baton to the first call for which somebody waits. The caller
+// holds mu.
+func (w *Worker) hand() {
+	for _, x := range w.line {
+		if !x.gone {
+			x.led = true
+			x.baton <- struct{}{}
+			return
+		}
+	}
+	w.held = false
+}
+
+// leave takes the call out of the line. The caller holds mu.
+func (w *Worker) leave(t *turn) {
+	if i := slices.Index(w.line, t); i >= 0 {
+		w.line = slices.Delete(w.line, i, i+1)
+		w.ahead.Add(-int64(len(t.call.Inputs)))
+	}
+}
+
+// pass takes the call out of the line, hands the baton on and ends the turn.
+func (w *Worker) pass(t *turn) {
+	w.mu.Lock()
+	w.leave(t)
+	w.hand()
+	w.mu.Unlock()
+	t.recycle()
+}
+
+func (t *turn) recycle() {
+	t.ctx, t.call, t.stop, t.led, t.gone = nil, nil, nil, false, false
+	turns.Put(t)
+}
+
+// answer reads the answer of a typed call that has the baton, past those of
+// calls that were abandoned.
+func (w *Worker) answer(t *turn) (*fringe.Result, error) {
+	w.mu.Lock()
+	cause, first := w.cause, w.line[0]
+	w.mu.Unlock()
+	if cause != nil {
+		return nil, &undelivered{cause}
+	}
+	w.hook(t)
+	defer w.unhook(t)
+	for {
+		kind, b, err := w.frame(first.call.Log)
+		if err == nil && kind != frameAnswer && kind != frameFailed {
+			err = fmt.Errorf("%w: a frame of kind %q in answer to a typed call", errGarbage, kind)
+		}
+		switch {
+		case err != nil:
+			return nil, w.broken(t, err, hungUp(err) || first != t)
+		case first != t:
+			w.mu.Lock()
+			w.leave(first)
+			first = w.line[0]
+			w.mu.Unlock()
+		case kind == frameAnswer:
+			return typed(jsonType, 200, b), nil
+		default:
+			return failed(t.call, b), nil
+		}
+	}
+}
+
+// hook makes the end of the call's context end its I/O.
+func (w *Worker) hook(t *turn) {
+	if t.ctx.Done() == nil || w.in.buffered() {
+		return
+	}
+	w.imu.Lock()
+	seq := w.seq
+	w.imu.Unlock()
+	t.stop = context.AfterFunc(t.ctx, func() {
+		w.imu.Lock()
+		defer w.imu.Unlock()
+		switch {
+		case w.seq != seq:
+		case w.raw:
+			w.conn.SetDeadline(time.Unix(1, 0))
+		default: // others may be writing
+			w.conn.SetReadDeadline(time.Unix(1, 0))
+		}
+	})
+}
+
+// unhook undoes hook.
+func (w *Worker) unhook(t *turn) {
+	if t.stop == nil || t.stop() {
+		return
+	}
+	w.imu.Lock()
+	w.seq++
+	w.imu.Unlock()
+	w.conn.SetDeadline(time.Time{})
+}
+
 // broken says why a call got no answer, and leaves no instance in an unknown
-// state. A worker begins a typed call once it has read all of it, so an error
-// while that is written or still unread means that it was not begun.
-func (w *Worker) broken(err error, unread bool) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) && w.ctx.Err() != nil {
+// state. A worker begins a call once it has read all of it and has answered
+// those before; unbegun says that this one was not begun. Those in line behind
+// it were not begun either.
+func (w *Worker) broken(t *turn, err error, unbegun bool) error {
+	told := w.explain(t, err)
+	cause := &fringe.Error{Op: opInvoke, Kind: fringe.Unavailable, Component: fringe.Engine, Message: "the function's instance was stopped before it began the call"}
+	e, ours := told.(*fringe.Error)
+	if ours {
+		cause.Err = e
+	}
+	w.mu.Lock()
+	w.cause = cause
+	w.mu.Unlock()
+	if ours && unbegun && t.call.Body == nil {
+		return &undelivered{e}
+	}
+	return told
+}
+
+func (w *Worker) explain(t *turn, err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) && t.ctx.Err() != nil {
 		w.kill()
-		return w.ctx.Err()
+		return t.ctx.Err()
 	}
 	if errors.Is(err, errGarbage) {
 		w.kill()
@@ -159,27 +278,19 @@ func (w *Worker) broken(err error, unread bool) error {
 			Message: "the function's process broke the worker's protocol and was stopped",
 			Cure:    "do not write to descriptor 3 in the handler"}
 	}
-	e := w.crashed(opInvoke, "while it handled the call", w.call.Function)
-	if unread && w.call.Body == nil {
-		return &undelivered{e}
-	}
-	return e
+	return w.crashed(opInvoke, "while it handled the call", t.call.Function)
 }
 
 // failed gives the result of a handler that raised.
-func (w *Worker) failed(b []byte) *fringe.Result {
+func failed(c *fringe.Call, b []byte) *fringe.Result {
 	var f failure
 	if err := json.Unmarshal(b, &f); err != nil {
 		f = failure{Type: "Mismatch", Message: "the function failed, and did not say why"}
 	}
 	text := f.sentence()
 	if f.Traceback != "" {
-		if w.call.Log != nil {
-			if w.out != nil {
-				w.out.write([]byte(f.Traceback))
-			} else {
-				w.call.Log.Write([]byte(f.Traceback))
-			}
+		if c.Log != nil {
+			io.WriteString(c.Log, f.Traceback)
 		}
 		text += "\n\n" + f.Traceback
 	}

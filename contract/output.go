@@ -14,6 +14,64 @@ import (
 
 const tailSize = 2 << 10 // bytes kept of the end of an instance's output
 
+// memory is the stdout and stderr of a worker: a file in memory, which the
+// worker empties into the log of each call. What is left in it is of a start
+// that failed or of a crash.
+type memory struct {
+	nothing
+	file *os.File
+
+	mu   sync.Mutex // guards tail
+	tail tail       // of what the worker told while it loaded
+}
+
+func newMemory() (*memory, error) {
+	fd, err := unix.MemfdCreate("output", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_APPEND); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return &memory{file: os.NewFile(uintptr(fd), "output")}, nil
+}
+
+func (m *memory) Write(b []byte) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tail.add(b)
+	return len(b), nil
+}
+
+func (m *memory) last() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	told := slices.Clone(m.tail)
+	if info, err := m.file.Stat(); err == nil && info.Size() > 0 {
+		b := make([]byte, min(info.Size(), tailSize))
+		n, _ := m.file.ReadAt(b, info.Size()-int64(len(b)))
+		told.add(b[:n])
+	}
+	return string(told)
+}
+
+func (m *memory) close() { m.file.Close() }
+
+// tail is the end of what was added.
+type tail []byte
+
+func (t *tail) add(b []byte) {
+	if n := len(b); n >= tailSize {
+		*t = append((*t)[:0], b[n-tailSize:]...)
+		return
+	}
+	*t = append(*t, b...)
+	if extra := len(*t) - tailSize; extra > 0 {
+		*t = slices.Delete(*t, 0, extra)
+	}
+}
+
 // output hands what an instance writes on stdout and stderr to the logs of the
 // calls that it handles, as it comes.
 type output struct {
@@ -24,7 +82,7 @@ type output struct {
 	mu   sync.Mutex // guards all below
 	buf  []byte
 	logs []io.Writer
-	tail []byte
+	tail tail
 	end  bool
 }
 
@@ -91,21 +149,15 @@ func (o *output) forward(b []byte) {
 	for _, w := range o.logs {
 		w.Write(b)
 	}
-	if n := len(b); n >= tailSize {
-		o.tail = append(o.tail[:0], b[n-tailSize:]...)
-		return
-	}
-	o.tail = append(o.tail, b...)
-	if extra := len(o.tail) - tailSize; extra > 0 {
-		o.tail = slices.Delete(o.tail, 0, extra)
-	}
+	o.tail.add(b)
 }
 
-// write forwards what came by another way.
-func (o *output) write(b []byte) {
+// Write forwards what came by another way.
+func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.forward(b)
+	return len(b), nil
 }
 
 // begin adds the log of a call.

@@ -14,9 +14,16 @@ import (
 	"fringe"
 )
 
-// rawRequest makes the head of a raw call. A small body of known length is
-// read here; a larger one gets a pump.
-func rawRequest(c *fringe.Call) (request, error) {
+// request is what is written for a raw call.
+type request struct {
+	head []byte // JSON
+	body []byte // when it is small
+	pump *pump  // of a large body; nil when there is none
+}
+
+// newRequest makes what is written for a raw call. A small body of known
+// length is read here.
+func newRequest(c *fringe.Call) (request, error) {
 	r := request{}
 	length := c.Length
 	if c.Body == nil {
@@ -170,38 +177,71 @@ func parseHead(b []byte) (*head, error) {
 	return &h, nil
 }
 
-// rawAnswer reads the answer of a raw call.
-func (w *Worker) rawAnswer(p *pump) (*fringe.Result, error) {
-	if p != nil {
-		go w.pump(p)
+// invokeRaw does a raw call that has the baton.
+func (w *Worker) invokeRaw(t *turn) (*fringe.Result, error) {
+	w.mu.Lock()
+	cause := w.cause
+	w.mu.Unlock()
+	if cause != nil {
+		w.pass(t)
+		return nil, &undelivered{cause}
 	}
-	res, err := w.readRaw(p)
+	w.hook(t)
+	r, err := newRequest(t.call)
 	if err != nil {
-		defer w.end()
-		err = w.broken(err, p == nil && hungUp(err))
-		w.over(p) // the connection is closed: nothing is written
+		w.end(t)
 		return nil, err
 	}
-	return res, nil
+	if err = w.writeRaw(r); err == nil {
+		if r.pump != nil {
+			go w.pump(r.pump)
+		}
+		var res *fringe.Result
+		if res, err = w.readRaw(t, r.pump); err == nil {
+			return res, nil
+		}
+	}
+	err = w.broken(t, err, hungUp(err))
+	w.over(r.pump) // the connection is closed: nothing is written
+	w.end(t)
+	return nil, err
 }
 
-func (w *Worker) readRaw(p *pump) (*fringe.Result, error) {
-	kind, b, err := w.frame()
+func (w *Worker) writeRaw(r request) error {
+	w.wmu.Lock()
+	defer w.wmu.Unlock()
+	b := append(w.wbuf[:0], 0, 0, 0, 0, 0)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(r.head)))
+	b = append(b, r.head...)
+	putHeader(b, frameRaw, len(b)-frameHeader+len(r.body))
+	w.wbuf = append(b, r.body...)
+	_, err := w.conn.Write(w.wbuf)
+	return err
+}
+
+// end gives the worker back after a raw call.
+func (w *Worker) end(t *turn) {
+	w.unhook(t)
+	w.pass(t)
+}
+
+func (w *Worker) readRaw(t *turn, p *pump) (*fringe.Result, error) {
+	kind, b, err := w.frame(t.call.Log)
 	if err != nil {
 		return nil, err
 	}
 	switch kind {
 	case frameFailed:
-		res := w.failed(b)
+		res := failed(t.call, b)
 		w.over(p)
-		w.end()
+		w.end(t)
 		return res, nil
 	case frameHead:
 		h, err := parseHead(b)
 		if err != nil {
 			return nil, err
 		}
-		return &fringe.Result{Status: h.Status, Header: h.header(), Body: &rawBody{w: w, pump: p}}, nil
+		return &fringe.Result{Status: h.Status, Header: h.header(), Body: &rawBody{w: w, t: t, pump: p}}, nil
 	case frameWhole:
 		if len(b) < 4 || uint64(binary.LittleEndian.Uint32(b)) > uint64(len(b)-4) {
 			return nil, fmt.Errorf("%w: an answer of %d bytes", errGarbage, len(b))
@@ -213,7 +253,7 @@ func (w *Worker) readRaw(p *pump) (*fringe.Result, error) {
 		}
 		res := newAnswer(h.Status, h.header(), b[n:])
 		w.over(p)
-		w.end()
+		w.end(t)
 		return res, nil
 	}
 	return nil, fmt.Errorf("%w: a frame of kind %q in answer to a raw call", errGarbage, kind)
@@ -231,6 +271,7 @@ func (w *Worker) over(p *pump) {
 // been read or closed.
 type rawBody struct {
 	w    *Worker
+	t    *turn
 	pump *pump
 
 	mu   sync.Mutex // guards the rest against a Close from another goroutine
@@ -258,7 +299,7 @@ func (b *rawBody) Read(p []byte) (int, error) {
 
 // next reads the header of the next frame.
 func (b *rawBody) next() {
-	kind, n, err := b.w.frameHead()
+	kind, n, err := b.w.frameHead(b.t.call.Log)
 	switch {
 	case err != nil:
 		b.fail(noEOF(err))
@@ -274,17 +315,17 @@ func (b *rawBody) next() {
 			b.err = &fringe.Error{Op: opInvoke, Kind: fringe.Failed, Component: fringe.UserCode, Message: "the function failed in the middle of its answer: " + string(why)}
 		}
 		b.w.over(b.pump)
-		b.w.end()
+		b.w.end(b.t)
 	default:
 		b.fail(fmt.Errorf("%w: a frame of kind %q in a body", errGarbage, kind))
 	}
 }
 
 func (b *rawBody) fail(err error) {
-	b.err = b.w.broken(err, false)
+	b.err = b.w.broken(b.t, err, false)
 	b.w.retire()
 	b.w.over(b.pump)
-	b.w.end()
+	b.w.end(b.t)
 }
 
 // WriteTo implements io.WriterTo.
@@ -306,7 +347,7 @@ func (b *rawBody) Close() error {
 		b.w.kill()
 		b.err = errClosed
 		b.w.over(b.pump)
-		b.w.end()
+		b.w.end(b.t)
 	}
 	return nil
 }

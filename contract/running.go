@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -17,12 +18,28 @@ import (
 // itself before it is stopped.
 const exitWait = 2 * time.Second
 
+// writings is what an instance writes on its stdout and stderr.
+type writings interface {
+	io.Writer     // takes what came by another way
+	run()         // forwards; returns when there is nothing more
+	last() string // gives the end of it
+	close()
+}
+
+// nothing is the writings of an instance whose output goes elsewhere.
+type nothing struct{}
+
+func (nothing) Write(b []byte) (int, error) { return len(b), nil }
+func (nothing) run()                        {}
+func (nothing) last() string                { return "" }
+func (nothing) close()                      {}
+
 // running is what both contracts share: the instance, its end, and what it
 // writes.
 type running struct {
 	inst   fringe.Instance
-	out    *output // nil when the output goes elsewhere
-	hangUp func()  // closes the connections
+	out    writings
+	hangUp func() // closes the connections
 
 	done   chan struct{} // closed when the instance takes no more calls
 	ended  chan struct{} // closed when the process tree is gone; exit is then set
@@ -32,7 +49,7 @@ type running struct {
 	wg     sync.WaitGroup // watch, output and kill
 }
 
-func (r *running) watch(inst fringe.Instance, out *output, hangUp func()) {
+func (r *running) watch(inst fringe.Instance, out writings, hangUp func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.inst, r.out, r.hangUp, r.cancel = inst, out, hangUp, cancel
 	r.done, r.ended = make(chan struct{}), make(chan struct{})
@@ -45,9 +62,7 @@ func (r *running) watch(inst fringe.Instance, out *output, hangUp func()) {
 		close(r.ended)
 		r.retire()
 	})
-	if out != nil {
-		r.wg.Go(out.run)
-	}
+	r.wg.Go(out.run)
 }
 
 // ID gives the instance's id.
@@ -94,9 +109,7 @@ func (r *running) Stop(ctx context.Context, grace time.Duration) error {
 	err := r.inst.Stop(ctx, grace)
 	if err == nil {
 		r.cancel()
-		if r.out != nil {
-			r.out.close()
-		}
+		r.out.close()
 		r.wg.Wait()
 	}
 	return err
@@ -150,9 +163,6 @@ func (r *running) exitError(op, when string, fn *fringe.Function) *fringe.Error 
 
 // lastWords gives the end of what the instance wrote, as the end of a sentence.
 func (r *running) lastWords() string {
-	if r.out == nil {
-		return ""
-	}
 	s := strings.TrimSpace(r.out.last())
 	if s == "" {
 		return ""

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,25 +27,43 @@ type Load struct {
 }
 
 // Worker is a Python worker that has loaded its handler. It handles one call
-// at a time; further ones wait.
+// at a time, in the order of their coming: typed calls are sent ahead, so that
+// it has the next one at hand when it has answered; raw calls wait.
 //
-// A running handler cannot be interrupted safely: when a call's context ends
-// before its answer, the instance is stopped.
+// A running handler cannot be interrupted safely: when the context of the call
+// that is handled ends before the answer, the instance is stopped, and those in
+// line behind it were not begun. A call in line whose context ends is answered
+// for nobody.
 type Worker struct {
 	running
-	conn   net.Conn
-	in     frames
-	slot   chan struct{} // holds the call that is handled
-	wbuf   []byte        // the frame being written
-	call   *fringe.Call
-	ctx    context.Context
-	unhook func() bool // takes the interrupt off ctx; nil when ctx never ends
+	conn net.Conn
+	raw  bool
+	in   frames // used by the call that holds the baton
+
+	wmu  sync.Mutex // held for each write, which also puts a typed call in line; guards wbuf and pump.over
+	wbuf []byte
+
+	mu    sync.Mutex    // guards the rest
+	line  []*turn       // calls that are not answered, in order; typed ones were written
+	held  bool          // a call holds the baton
+	cause *fringe.Error // why the worker broke, as those in line behind are told; nil while it works
 
 	imu sync.Mutex // guards seq, and that no deadline is set once it has moved on
-	seq uint64     // calls so far
-
-	wmu sync.Mutex // held for each write of a streamed body; guards its pump.over
+	seq uint64     // calls whose context has ended
 }
+
+// turn is a call in line. The call that holds the baton reads answers: those
+// of calls that nobody waits for, up to its own. Then the next gets the baton.
+type turn struct {
+	ctx   context.Context
+	call  *fringe.Call
+	stop  func() bool   // takes the interrupt off ctx; nil when there is none
+	baton chan struct{} // of capacity 1
+	led   bool          // the baton was given
+	gone  bool          // nobody waits for the answer
+}
+
+var turns = sync.Pool{New: func() any { return &turn{baton: make(chan struct{}, 1)} }}
 
 var _ fringe.Invoker = (*Worker)(nil)
 
@@ -78,24 +98,30 @@ func WorkerArgv(python string) []string { return []string{python, "-s", "-m", "f
 
 // StartWorker starts a worker through the driver and waits until it has loaded
 // its handler, or ctx ends. The spec's Argv is WorkerArgv's; Conn is set here,
-// and so are Stdout and Stderr when they are nil: what the process writes there
-// goes to the log of the call. Nothing is left running when it fails.
+// and so are Stdout and Stderr when they are nil: what the handler prints goes to
+// the call's log line by line, what native code and child processes write there
+// when the call ends. Nothing is left running when it fails.
 func StartWorker(ctx context.Context, d fringe.Driver, s fringe.Spec, load Load) (*Worker, error) {
 	const op = "contract.StartWorker"
 	conn, child, err := pair()
 	if err != nil {
 		return nil, fringe.E(op, err)
 	}
-	out, closeOut, err := plumb(&s)
+	out, err := newMemory()
 	if err != nil {
 		conn.Close()
 		child.Close()
 		return nil, fringe.E(op, err)
 	}
 	s.Conn = child
+	if s.Stdout == nil {
+		s.Stdout = out.file
+	}
+	if s.Stderr == nil {
+		s.Stderr = out.file
+	}
 	inst, err := d.Start(ctx, s)
 	child.Close()
-	closeOut()
 	if err != nil {
 		conn.Close()
 		out.close()
@@ -108,11 +134,11 @@ func StartWorker(ctx context.Context, d fringe.Driver, s fringe.Spec, load Load)
 // it has loaded its handler, or ctx ends. The worker owns inst and conn from
 // here on; inst is stopped when loading fails.
 func NewWorker(ctx context.Context, inst fringe.Instance, conn net.Conn, load Load) (*Worker, error) {
-	return newWorker(ctx, inst, conn, nil, load)
+	return newWorker(ctx, inst, conn, nothing{}, load)
 }
 
-func newWorker(ctx context.Context, inst fringe.Instance, conn net.Conn, out *output, load Load) (*Worker, error) {
-	w := &Worker{conn: conn, in: frames{conn: conn, buf: make([]byte, 16<<10)}, slot: make(chan struct{}, 1)}
+func newWorker(ctx context.Context, inst fringe.Instance, conn net.Conn, out writings, load Load) (*Worker, error) {
+	w := &Worker{conn: conn, raw: load.Raw, in: frames{conn: conn, buf: make([]byte, 16<<10)}}
 	w.watch(inst, out, func() { conn.Close() })
 	if err := w.load(ctx, load); err != nil {
 		w.Close()
@@ -136,7 +162,7 @@ func (w *Worker) load(ctx context.Context, load Load) error {
 		return w.loadError(ctx, op, err)
 	}
 	for {
-		kind, b, err := w.frame()
+		kind, b, err := w.frame(w.out)
 		switch {
 		case err != nil:
 			return w.loadError(ctx, op, err)
@@ -180,9 +206,9 @@ func (w *Worker) loadError(ctx context.Context, op string, err error) error {
 	return e
 }
 
-// frame reads frames until one that is no output, which is forwarded.
-func (w *Worker) frame() (kind byte, payload []byte, err error) {
-	kind, n, err := w.frameHead()
+// frame reads frames until one that is no output, which goes to log.
+func (w *Worker) frame(log io.Writer) (kind byte, payload []byte, err error) {
+	kind, n, err := w.frameHead(log)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -191,7 +217,7 @@ func (w *Worker) frame() (kind byte, payload []byte, err error) {
 }
 
 // frameHead reads frames until the header of one that is no output.
-func (w *Worker) frameHead() (kind byte, n int, err error) {
+func (w *Worker) frameHead(log io.Writer) (kind byte, n int, err error) {
 	for {
 		kind, n, err = w.in.next()
 		if err != nil || kind != frameOut {
@@ -201,11 +227,8 @@ func (w *Worker) frameHead() (kind byte, n int, err error) {
 		if err != nil {
 			return 0, 0, err
 		}
-		switch {
-		case w.out != nil:
-			w.out.write(b)
-		case w.call != nil && w.call.Log != nil:
-			w.call.Log.Write(b)
+		if log != nil {
+			log.Write(b)
 		}
 	}
 }

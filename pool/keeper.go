@@ -190,7 +190,7 @@ func (p *Pool) join(i *instance) {
 		i.drop()
 		return
 	}
-	v.live[i] = struct{}{}
+	v.live = append(v.live, i)
 	for i.busy < v.policy.Concurrency {
 		w := v.queue.pop()
 		if w == nil {
@@ -200,9 +200,6 @@ func (p *Pool) join(i *instance) {
 		v.slots++
 		v.cold++
 		w.granted <- grant{inst: i, took: i.took, cold: true}
-	}
-	if i.busy < v.policy.Concurrency {
-		v.free = append(v.free, i)
 	}
 	p.grow(time.Now())
 	p.look()
@@ -249,7 +246,7 @@ func (p *Pool) tidy(now time.Time) time.Time {
 	for _, v := range p.versions {
 		var idle []idler
 		var instances []*instance
-		for i := range v.live {
+		for _, i := range v.live {
 			if i.busy == 0 {
 				idle = append(idle, idler{used: i.used, key: len(instances)})
 				instances = append(instances, i)

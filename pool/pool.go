@@ -51,6 +51,11 @@ type Instance interface {
 	ID() fringe.InstanceID
 	Done() <-chan struct{} // closed when the instance can take no more calls
 	Stop(ctx context.Context, grace time.Duration) error
+
+	// Line gives how many calls the instance takes in line behind those
+	// that it handles, c being the last of them; 0: none. One that takes
+	// calls in line handles them one after another.
+	Line(c *fringe.Call) int
 }
 
 // Config says how a pool works. Only Start is needed.
@@ -98,10 +103,9 @@ var _ fringe.Invoker = (*Pool)(nil)
 type version struct {
 	fn      *fringe.Function
 	policy  fringe.Warm
-	evicted bool // no longer in Pool.versions
+	evicted bool // it is out of Pool.versions
 
-	live     map[*instance]struct{}
-	free     []*instance // of live those that can take a call, the most recently used last
+	live     []*instance // the most recently used last
 	starting int
 	queue    queue
 	slots    int // calls that are with an instance
@@ -119,7 +123,7 @@ type instance struct {
 	Instance
 	v    *version
 	busy int
-	used time.Time     // when it last became idle
+	used time.Time     // when its last call ended, or it started
 	took time.Duration // its start
 	gone bool          // it takes no further call
 	quit chan struct{} // closed when its keeper must stop it
@@ -180,7 +184,7 @@ func policyOf(w fringe.Warm, most int) fringe.Warm {
 func (p *Pool) version(fn *fringe.Function) *version {
 	v := p.versions[fn.Digest]
 	if v == nil {
-		v = &version{fn: fn, policy: policyOf(fn.Warm, p.cfg.Max), live: map[*instance]struct{}{}}
+		v = &version{fn: fn, policy: policyOf(fn.Warm, p.cfg.Max)}
 		p.versions[fn.Digest] = v
 	}
 	return v
@@ -198,7 +202,7 @@ func (p *Pool) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, erro
 	}
 	var waits waited
 	for try := 1; ; try++ {
-		i, err := p.acquire(ctx, c.Function, &waits, try == 1)
+		i, err := p.acquire(ctx, c, &waits, try == 1)
 		if err != nil {
 			return nil, err
 		}
@@ -206,7 +210,7 @@ func (p *Pool) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, erro
 		res, err := i.Invoke(ctx, c)
 		if err != nil {
 			again := try < maxTries && undelivered(err) && ctx.Err() == nil
-			p.release(i, 0, !again)
+			p.release(i, time.Time{}, !again)
 			if again {
 				continue
 			}
@@ -214,7 +218,7 @@ func (p *Pool) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, erro
 		}
 		res.Queue, res.Start, res.Cold = waits.queue, waits.start, waits.cold
 		if b, ok := res.Body.(interface{ Buffered() bool }); ok && b.Buffered() {
-			p.release(i, time.Since(begin), true)
+			p.release(i, begin, true)
 			return res, nil
 		}
 		res.Body = &held{body: res.Body, pool: p, inst: i, begin: begin}
@@ -243,7 +247,7 @@ func (h *held) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, h.body) }
 
 func (h *held) Close() error {
 	err := h.body.Close()
-	h.once.Do(func() { h.pool.release(h.inst, time.Since(h.begin), true) })
+	h.once.Do(func() { h.pool.release(h.inst, h.begin, true) })
 	return err
 }
 
@@ -276,7 +280,7 @@ func errDraining() error {
 
 // acquire gives an instance with a slot for the call. It counts a call in at
 // its first try, and out when it fails.
-func (p *Pool) acquire(ctx context.Context, fn *fringe.Function, waits *waited, first bool) (*instance, error) {
+func (p *Pool) acquire(ctx context.Context, c *fringe.Call, waits *waited, first bool) (*instance, error) {
 	p.mu.Lock()
 	if first {
 		if p.draining {
@@ -285,13 +289,13 @@ func (p *Pool) acquire(ctx context.Context, fn *fringe.Function, waits *waited, 
 		}
 		p.active++
 	}
-	v := p.version(fn)
-	if i := v.take(); i != nil {
+	v := p.version(c.Function)
+	if i := v.take(c, p.cfg.Patience); i != nil {
 		v.warm++
 		p.mu.Unlock()
 		return i, nil
 	}
-	w, err := p.enqueue(v)
+	w, err := p.enqueue(v, c)
 	if err != nil {
 		p.leave()
 		p.mu.Unlock()
@@ -320,7 +324,7 @@ func (p *Pool) await(ctx context.Context, v *version, w *waiter, waits *waited) 
 			break
 		}
 		if late := <-w.granted; late.inst != nil { // it was on its way
-			p.release(late.inst, 0, true)
+			p.release(late.inst, time.Time{}, true)
 			return nil, g.err
 		}
 	}
@@ -341,21 +345,39 @@ func (w *waited) add(d time.Duration, g grant) {
 	w.queue += d - start
 }
 
-// take gives the most recently used instance that can take a call, or nil.
-func (v *version) take() *instance {
-	for n := len(v.free); n > 0; n = len(v.free) {
-		i := v.free[n-1]
-		if i.dead() {
-			i.drop()
-			continue
+// take gives an instance for the call, or nil: the most recently used one that
+// is free, else the one with the shortest line.
+func (v *version) take(c *fringe.Call, patience time.Duration) *instance {
+	var best *instance
+	for n := len(v.live) - 1; n >= 0; n-- {
+		i := v.live[n]
+		if i.busy < v.policy.Concurrency {
+			if i.dead() {
+				i.drop()
+				continue
+			}
+			best = i
+			break
 		}
-		if i.busy++; i.busy >= v.policy.Concurrency {
-			v.free = v.free[:n-1]
+		if v.queue.len == 0 && i.busy < v.policy.Concurrency+v.line(i, c, patience) && (best == nil || i.busy < best.busy) {
+			best = i
 		}
-		v.slots++
-		return i
 	}
-	return nil
+	if best == nil || best.dead() {
+		return nil
+	}
+	best.busy++
+	v.slots++
+	return best
+}
+
+// line gives how many calls may be in line at the instance: so many that the
+// last is served within the patience.
+func (v *version) line(i *instance, c *fringe.Call, patience time.Duration) int {
+	if v.mean == 0 {
+		return 0
+	}
+	return min(int(patience/v.mean), i.Line(c))
 }
 
 func (i *instance) dead() bool {
@@ -373,9 +395,8 @@ func (i *instance) drop() {
 	v := i.v
 	if !i.gone {
 		i.gone = true
-		delete(v.live, i)
-		if n := slices.Index(v.free, i); n >= 0 {
-			v.free = slices.Delete(v.free, n, n+1)
+		if n := slices.Index(v.live, i); n >= 0 {
+			v.live = slices.Delete(v.live, n, n+1)
 		}
 	}
 	if i.busy == 0 {
@@ -393,8 +414,8 @@ func (i *instance) halt() {
 }
 
 // release takes a call off an instance and hands it to the next that waits;
-// last counts the call out. A duration of 0 is not counted.
-func (p *Pool) release(i *instance, took time.Duration, last bool) {
+// last counts the call out. A call without a begin does not count into the mean.
+func (p *Pool) release(i *instance, begin time.Time, last bool) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -404,51 +425,45 @@ func (p *Pool) release(i *instance, took time.Duration, last bool) {
 	v := i.v
 	i.busy--
 	v.slots--
-	if took > 0 {
-		v.learn(took)
+	if !begin.IsZero() {
+		if begin.Before(i.used) && v.policy.Concurrency == 1 { // it was in line
+			begin = i.used
+		}
+		v.learn(now.Sub(begin))
 	}
+	i.used = now
 	if i.gone || i.dead() {
 		i.drop()
 		p.need(v)
 		p.grow(now)
 		return
 	}
-	i.used = now
-	if w := v.queue.pop(); w != nil {
+	if n := len(v.live); v.live[n-1] != i {
+		at := slices.Index(v.live, i)
+		copy(v.live[at:], v.live[at+1:])
+		v.live[n-1] = i
+	}
+	for v.queue.first != nil && i.busy < v.policy.Concurrency+v.line(i, v.queue.first.call, p.cfg.Patience) {
+		w := v.queue.pop()
 		i.busy++
 		v.slots++
 		v.warm++
-		v.refile(i)
 		w.granted <- grant{inst: i}
-		return
-	}
-	v.refile(i)
-}
-
-// refile puts an instance where it belongs among the free ones.
-func (v *version) refile(i *instance) {
-	if n := len(v.free); n > 0 && v.policy.Concurrency > 1 {
-		if at := slices.Index(v.free, i); at >= 0 {
-			v.free = slices.Delete(v.free, at, at+1)
-		}
-	}
-	if i.busy < v.policy.Concurrency {
-		v.free = append(v.free, i)
 	}
 }
 
 // learn takes the duration of a call into the mean.
 func (v *version) learn(d time.Duration) {
 	if v.mean == 0 {
-		v.mean = d
+		v.mean = max(1, d)
 		return
 	}
-	v.mean += (d - v.mean) / 8
+	v.mean = max(1, v.mean+(d-v.mean)/8)
 }
 
 // enqueue puts a call in the queue and starts what the policy allows. The
 // caller holds mu.
-func (p *Pool) enqueue(v *version) (*waiter, error) {
+func (p *Pool) enqueue(v *version, c *fringe.Call) (*waiter, error) {
 	now := time.Now()
 	if p.closed {
 		return nil, errDraining()
@@ -461,7 +476,7 @@ func (p *Pool) enqueue(v *version) (*waiter, error) {
 		return nil, v.busyError()
 	}
 	w := p.waiters.Get().(*waiter)
-	w.since = now
+	w.since, w.call = now, c
 	v.queue.push(w)
 	p.need(v)
 	switch d := v.demand(now, p.cfg.Patience); {
@@ -529,7 +544,7 @@ func (p *Pool) Evict(d fringe.Digest) {
 	delete(p.versions, d)
 	delete(p.needy, v)
 	v.evicted = true
-	for i := range v.live {
+	for _, i := range slices.Clone(v.live) {
 		i.drop()
 	}
 	v.refuse(&fringe.Error{Op: "pool.Invoke", Kind: fringe.Unavailable, Component: fringe.Engine,
@@ -566,7 +581,7 @@ func (p *Pool) Stats() []Stats {
 	for d, v := range p.versions {
 		s := Stats{Function: v.fn.Ref(), Digest: d, Instances: len(v.live), Starting: v.starting, Queued: v.queue.len,
 			Cold: v.cold, Warm: v.warm, Rejected: v.rejected, Failed: v.failures}
-		for i := range v.live {
+		for _, i := range v.live {
 			if i.busy > 0 {
 				s.Busy++
 			}

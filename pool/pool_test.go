@@ -31,6 +31,7 @@ type site struct {
 	callTime  time.Duration
 	startErr  error
 	stream    bool // answers are streamed
+	line      int  // calls that an instance takes in line
 }
 
 type worker struct {
@@ -75,6 +76,8 @@ func (s *site) start(ctx context.Context, fn *fringe.Function) (pool.Instance, e
 
 func (w *worker) ID() fringe.InstanceID { return w.id }
 func (w *worker) Done() <-chan struct{} { return w.done }
+
+func (w *worker) Line(*fringe.Call) int { return w.site.line }
 
 func (w *worker) die() { w.once.Do(func() { close(w.done) }) }
 
@@ -748,6 +751,7 @@ type instant struct {
 }
 
 func (i *instant) ID() fringe.InstanceID                     { return "instant" }
+func (i *instant) Line(*fringe.Call) int                     { return 0 }
 func (i *instant) Done() <-chan struct{}                     { return i.done }
 func (i *instant) Stop(context.Context, time.Duration) error { return nil }
 func (i *instant) Invoke(context.Context, *fringe.Call) (*fringe.Result, error) {

@@ -1,12 +1,17 @@
 package pool
 
-import "time"
+import (
+	"time"
+
+	"fringe"
+)
 
 // waiter is a call that waits for an instance. Exactly one grant comes to a
 // waiter that was popped; none to one that was removed.
 type waiter struct {
 	granted    chan grant
 	since      time.Time
+	call       *fringe.Call
 	prev, next *waiter
 	queued     bool
 }

@@ -89,23 +89,29 @@ func (r *Row) Scan(dest ...any) error {
 }
 
 // prepared gives the writer's prepared statement for a query with arguments;
-// nil for readers, for queries without arguments, and when preparing fails
-// (running the query then says why).
+// nil for readers, and for queries without arguments, which may be several
+// statements.
 func (tx *Tx) prepared(query string, args int) *sql.Stmt {
 	if !tx.write || args == 0 {
 		return nil
 	}
-	if st := tx.store.stmts[query]; st != nil {
+	return tx.store.prepared(tx.ctx, query)
+}
+
+// prepared gives the writer's prepared statement for a query; nil when
+// preparing fails, and running the query then says why.
+func (s *Store) prepared(ctx context.Context, query string) *sql.Stmt {
+	if st := s.stmts[query]; st != nil {
 		return st
 	}
-	if len(tx.store.stmts) >= maxPrepared {
+	if len(s.stmts) >= maxPrepared {
 		return nil
 	}
-	st, err := tx.store.conn.PrepareContext(tx.ctx, query)
+	st, err := s.conn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil
 	}
-	tx.store.stmts[query] = st
+	s.stmts[query] = st
 	return st
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"fringe"
 )
@@ -76,7 +77,7 @@ func (s *Store) join(ctx context.Context, fn func(*Tx) error) (*group, error) {
 	}
 	g := s.group
 	g.size++
-	if _, err := s.conn.ExecContext(ctx, `SAVEPOINT member`); err != nil {
+	if err := s.run(ctx, `SAVEPOINT member`); err != nil {
 		s.undo(explain(op, s.path, err))
 		return g, nil
 	}
@@ -96,7 +97,7 @@ func (s *Store) join(ctx context.Context, fn func(*Tx) error) (*group, error) {
 		}
 		return nil, err
 	}
-	if _, err := s.conn.ExecContext(ctx, `RELEASE member`); err != nil {
+	if err := s.run(ctx, `RELEASE member`); err != nil {
 		s.undo(explain(op, s.path, err))
 	}
 	return g, nil
@@ -104,7 +105,7 @@ func (s *Store) join(ctx context.Context, fn func(*Tx) error) (*group, error) {
 
 // begin opens a group.
 func (s *Store) begin(ctx context.Context) error {
-	if _, err := s.conn.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+	if err := s.run(ctx, `BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
 	s.group = &group{done: make(chan struct{})}
@@ -119,7 +120,7 @@ func (s *Store) rollback(ctx context.Context, tx *Tx) {
 		return
 	}
 	s.group.size--
-	if _, err := s.conn.ExecContext(ctx, `ROLLBACK TO member; RELEASE member`); err != nil {
+	if err := errors.Join(s.run(ctx, `ROLLBACK TO member`), s.run(ctx, `RELEASE member`)); err != nil {
 		s.undo(explain("store.Update", s.path, err))
 	}
 }
@@ -133,7 +134,7 @@ func (s *Store) undo(err error) {
 	s.group = nil
 	// SQLite may have rolled back by itself; then this one says so, and is
 	// of no interest.
-	_, _ = s.conn.ExecContext(context.Background(), `ROLLBACK`)
+	_ = s.run(context.Background(), `ROLLBACK`)
 	g.err = err
 	close(g.done)
 }
@@ -164,10 +165,20 @@ func (s *Store) commit(g *group) {
 	if g.size == 0 {
 		verb = `ROLLBACK`
 	}
-	if _, err := s.conn.ExecContext(context.Background(), verb); err != nil {
+	if err := s.run(context.Background(), verb); err != nil {
 		s.undo(explain("store.Update", s.path, err))
 		return
 	}
 	s.group = nil
 	close(g.done)
+}
+
+// run executes one of the writer's own statements.
+func (s *Store) run(ctx context.Context, query string) error {
+	if st := s.prepared(ctx, query); st != nil {
+		_, err := st.ExecContext(ctx)
+		return err
+	}
+	_, err := s.conn.ExecContext(ctx, query)
+	return err
 }

@@ -45,6 +45,9 @@ func newCWLRunnerCommand() *cobra.Command {
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.stdout, r.stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			// Without private mounts an input that the tool changes is
+			// copied, where it would be overlaid.
+			_ = process.PrivateMounts()
 			err := r.run(cmd.Context(), args)
 			var unsupported *cwl.Unsupported
 			if errors.As(err, &unsupported) {

@@ -46,8 +46,6 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-type siteKey struct{}
-
 // siteCommand starts 'fringe serve' with the arguments and waits until it says
 // that it is ready; it is stopped at the end of the script.
 func siteCommand(ts *testscript.TestScript, neg bool, args []string) {

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// point is one measurement.
+type point struct {
+	p50, p99 time.Duration
+	rate     float64
+}
+
+var (
+	percentile = regexp.MustCompile(`(?m)^\s+(50|99)%\s+([0-9.]+)(us|ms|s)`)
+	rate       = regexp.MustCompile(`Requests/sec:\s+([0-9.]+)`)
+	bad        = regexp.MustCompile(`(?m)(Non-2xx.*|Socket errors.*)$`)
+)
+
+// measure runs wrk on all targets in turn and prints the table.
+func measure(ctx context.Context, o options, targets []target) error {
+	dir, err := os.MkdirTemp("", "warm-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	body, err := json.Marshal(map[string]string{"message": strings.Repeat("x", o.size)})
+	if err != nil {
+		return err
+	}
+	script := filepath.Join(dir, "post.lua")
+	if err := os.WriteFile(script, []byte(lua(body, o.headers)), 0o600); err != nil {
+		return err
+	}
+	for _, t := range targets {
+		if err := check(ctx, t, body, o.headers); err != nil {
+			return err
+		}
+	}
+	all := map[string]map[int][]point{}
+	for round := range o.rounds {
+		for _, t := range targets {
+			if all[t.name] == nil {
+				all[t.name] = map[int][]point{}
+			}
+			for _, c := range o.connections {
+				p, err := wrk(ctx, o, t, c, script)
+				if err != nil {
+					return fmt.Errorf("%s: %w", t.name, err)
+				}
+				all[t.name][c] = append(all[t.name][c], p)
+			}
+		}
+		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, o.rounds)
+	}
+	table(o, targets, all)
+	return nil
+}
+
+func lua(body []byte, headers []string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "wrk.method = \"POST\"\nwrk.body = %s\nwrk.headers[\"Content-Type\"] = \"application/json\"\n", strconv.Quote(string(body)))
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ":")
+		fmt.Fprintf(&b, "wrk.headers[%s] = %s\n", strconv.Quote(strings.TrimSpace(name)), strconv.Quote(strings.TrimSpace(value)))
+	}
+	return b.String()
+}
+
+// check makes one call and compares the answer with what was sent.
+func check(ctx context.Context, t target, body []byte, headers []string) error {
+	req, err := http.NewRequestWithContext(ctx, "POST", t.url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ":")
+		req.Header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.name, err)
+	}
+	defer res.Body.Close()
+	got, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	var sent, back map[string]any
+	json.Unmarshal(body, &sent)
+	if json.Unmarshal(got, &back) != nil || res.StatusCode != 200 || back["message"] != sent["message"] {
+		return fmt.Errorf("%s answered %s with %.200q", t.name, res.Status, got)
+	}
+	return nil
+}
+
+// wrk measures one point.
+func wrk(ctx context.Context, o options, t target, connections int, script string) (point, error) {
+	threads := min(connections, 2)
+	out, err := exec.CommandContext(ctx, "wrk", "-t", strconv.Itoa(threads), "-c", strconv.Itoa(connections), "-d", strconv.Itoa(max(1, int(o.duration.Seconds())))+"s",
+		"--latency", "-s", script, t.url).CombinedOutput()
+	if err != nil {
+		return point{}, fmt.Errorf("wrk: %w: %s", err, out)
+	}
+	if m := bad.Find(out); m != nil {
+		return point{}, fmt.Errorf("not all answers were good: %s", m)
+	}
+	var p point
+	for _, m := range percentile.FindAllSubmatch(out, -1) {
+		d, err := time.ParseDuration(string(m[2]) + string(m[3]))
+		if err != nil {
+			return point{}, err
+		}
+		if string(m[1]) == "50" {
+			p.p50 = d
+		} else {
+			p.p99 = d
+		}
+	}
+	if m := rate.FindSubmatch(out); m != nil {
+		p.rate, _ = strconv.ParseFloat(string(m[1]), 64)
+	}
+	if p.p50 == 0 || p.rate == 0 {
+		return point{}, fmt.Errorf("wrk said nothing that can be read: %s", out)
+	}
+	return p, nil
+}
+
+// table prints medians, and ratios to the proxy of the same run.
+func table(o options, targets []target, all map[string]map[int][]point) {
+	value := func(name string, c int, f func(point) float64) float64 {
+		var v []float64
+		for _, p := range all[name][c] {
+			v = append(v, f(p))
+		}
+		slices.Sort(v)
+		if len(v) == 0 {
+			return 0
+		}
+		return v[len(v)/2]
+	}
+	p50 := func(p point) float64 { return float64(p.p50.Microseconds()) }
+	p99 := func(p point) float64 { return float64(p.p99.Microseconds()) / 1000 }
+	perSecond := func(p point) float64 { return p.rate }
+	first := o.connections[0]
+	fmt.Printf("| target | c=%d p50 µs | c=%d p99 ms |", first, first)
+	rule := "| --- | ---: | ---: |"
+	for _, c := range o.connections {
+		fmt.Printf(" c=%d /s |", c)
+		rule += " ---: |"
+	}
+	fmt.Printf(" p50 vs proxy | /s vs proxy |\n%s ---: | ---: |\n", rule)
+	for _, t := range targets {
+		fmt.Printf("| %s | %.0f | %.2f |", t.name, value(t.name, first, p50), value(t.name, first, p99))
+		ratios := []string{}
+		for _, c := range o.connections {
+			r := value(t.name, c, perSecond)
+			fmt.Printf(" %.0f |", r)
+			ratio := "–"
+			if base := value("proxy", c, perSecond); base > 0 {
+				ratio = fmt.Sprintf("%.2f", r/base)
+			}
+			ratios = append(ratios, ratio)
+		}
+		ratio := "–"
+		if base := value("proxy", first, p50); base > 0 {
+			ratio = fmt.Sprintf("%.2f", value(t.name, first, p50)/base)
+		}
+		fmt.Printf(" %s | %s |\n", ratio, strings.Join(ratios, " / "))
+	}
+}
+
+// streamAll sends a large body through each target that passes it on and
+// prints rates and the growth of the server's memory.
+func streamAll(ctx context.Context, o options, targets []target) error {
+	fmt.Printf("\n| target | %d MiB up MB/s | vs proxy |\n| --- | ---: | ---: |\n", o.stream)
+	base := 0.0
+	for _, name := range []string{"proxy", "echo", "http"} {
+		i := slices.IndexFunc(targets, func(t target) bool { return t.name == name })
+		if i < 0 {
+			continue
+		}
+		best := 0.0
+		for range max(3, o.rounds) {
+			r, err := upload(ctx, targets[i].url+"?count", int64(o.stream)<<20)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			best = max(best, r)
+		}
+		if name == "proxy" {
+			base = best
+		}
+		fmt.Printf("| %s | %.0f | %.2f |\n", name, best, best/base)
+	}
+	return nil
+}
+
+// upload posts n bytes and gives the rate in MB/s.
+func upload(ctx context.Context, u string, n int64) (float64, error) {
+	req, err := http.NewRequestWithContext(ctx, "POST", u, io.LimitReader(zeros{}, n))
+	if err != nil {
+		return 0, err
+	}
+	req.ContentLength = n
+	begin := time.Now()
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, err
+	}
+	if strings.TrimSpace(string(b)) != strconv.FormatInt(n, 10) {
+		return 0, fmt.Errorf("%d bytes were sent, and %.60q counted", n, b)
+	}
+	return float64(n) / 1e6 / time.Since(begin).Seconds(), nil
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
