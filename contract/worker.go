@@ -44,6 +44,7 @@ type Worker struct {
 	wbuf []byte
 
 	mu    sync.Mutex    // guards the rest
+	ahead atomic.Int64  // bytes of the input objects of the line; written with mu held
 	line  []*turn       // calls that are not answered, in order; typed ones were written
 	held  bool          // a call holds the baton
 	cause *fringe.Error // why the worker broke, as those in line behind are told; nil while it works
