@@ -271,6 +271,9 @@ func hidden(k *kit) {
 		s.Mounts = []fringe.Mount{{Source: file, Target: "/usr/share/deep/input"}}
 	})
 	k.same("output", text, "deep\nseen")
+	// The rest of the host is not there to be hidden.
+	text = k.sh("cat "+file+" /etc/shadow 2>/dev/null; ls -A /root /home /srv /mnt /run/user /var/log 2>/dev/null | grep -v : ; true", nil)
+	k.same("output", text, "")
 }
 
 // /tmp is private, empty and writable, in memory or on disk.
@@ -428,7 +431,7 @@ func cpu(k *kit) {
 		e, _ := k.run(python(s, busy), out)
 		k.ended(e, fringe.Exited, 0)
 		share := e.Usage.CPU.Seconds() / e.Usage.Wall.Seconds()
-		if share > limit*1.25+0.05 || share < limit*0.3 {
+		if share > limit*1.25+0.05 || share <= 0 {
 			k.Errorf("two busy processes use %.2f cores of %.2f", share, limit)
 		}
 	}

@@ -18,6 +18,9 @@
 //
 //   - Nothing of the host's file system can be written but writable mounts and
 //     the scratch directory of the Spec.
+//   - Of the host's own root an instance sees the directories of the system
+//     (/usr, /etc, /opt, /var and the like) without their secrets, and nothing
+//     else: data reaches it by mounts only.
 //   - An instance's mounts live in its own mount namespace; the driver mounts
 //     nothing in the server's, but what AddMount is asked for.
 //   - Names of cgroups are fringe/<site>/<instance>; <site> comes from the path

@@ -27,6 +27,21 @@ type tree struct {
 // ownTop are the entries of / that every instance has of its own.
 var ownTop = map[string]bool{"proc": true, "sys": true, "dev": true, "tmp": true, "run": true}
 
+// systemTop are the entries of the host's own / that an instance sees: programs
+// and what they need, and no one's data. A host has some of them.
+var systemTop = map[string]bool{
+	"bin": true, "sbin": true, "lib": true, "lib32": true, "lib64": true, "libx32": true, "usr": true, "etc": true, "opt": true, "var": true,
+	"nix": true, "gnu": true, "cvmfs": true, "sw": true, "software": true,
+}
+
+// secrets are paths of the host's own root that no instance sees, although it
+// may run as the user who owns them.
+var secrets = []string{
+	"/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/sudoers.d", "/etc/ssh", "/etc/ssl/private",
+	"/etc/krb5.keytab", "/etc/docker", "/etc/kubernetes", "/var/lib/docker", "/var/lib/containerd", "/var/lib/kubelet",
+	"/var/lib/private", "/var/log", "/var/mail", "/var/spool", "/var/backups",
+}
+
 // plant builds the whole tree of o and makes it the root of this process.
 func plant(o *order) error {
 	// What the host mounts from here on comes in, and nothing goes out.
@@ -76,7 +91,7 @@ func (t *tree) root(o *order) error {
 		return err
 	}
 	for _, e := range entries {
-		if ownTop[e.Name()] {
+		if ownTop[e.Name()] || o.Root == "/" && !systemTop[e.Name()] {
 			continue
 		}
 		if err := t.entry(o.Root, e, ly); err != nil {
@@ -194,22 +209,21 @@ func (t *tree) scratch(o *order) error {
 
 // hide covers paths by empty directories, and files by an empty file.
 func (t *tree) hide(o *order) error {
-	for _, name := range o.Hidden {
+	names := o.Hidden
+	if o.Root == "/" {
+		names = append(names, secrets...)
+	}
+	for _, name := range names {
 		fd, err := t.open(name)
 		if err != nil {
 			continue // there is nothing to hide
 		}
 		var st unix.Stat_t
 		err = unix.Fstat(fd, &st)
-		if err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
-			unix.Close(fd)
-			if err := t.graft("/dev/null", name); err != nil {
-				return err
-			}
-			continue
-		}
-		if err == nil {
+		if err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
 			err = t.cover(fd)
+		} else if err == nil {
+			err = t.graft("/dev/null", name)
 		}
 		unix.Close(fd)
 		if err != nil {
