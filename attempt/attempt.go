@@ -232,19 +232,29 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
+// defaults are the variables of an instance whose environment and tool do not
+// set them. Instances have no capabilities, so a tar that runs as root must not
+// try to give files the owners of the archive.
+var defaults = [...][2]string{
+	{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+	{"TAR_OPTIONS", "--no-same-owner"},
+}
+
 // environment joins the environment's variables with those that the tool sets.
 func environment(base []string, own map[string]string) []string {
-	env := make([]string, 0, len(base)+len(own)+1)
-	path := false
+	env := make([]string, 0, len(base)+len(own)+len(defaults))
+	set := map[string]bool{}
 	for _, kv := range base {
 		name, _, _ := strings.Cut(kv, "=")
-		if _, set := own[name]; !set {
+		if _, replaced := own[name]; !replaced {
 			env = append(env, kv)
-			path = path || name == "PATH"
+			set[name] = true
 		}
 	}
-	if _, set := own["PATH"]; !set && !path {
-		env = append(env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	for _, d := range defaults {
+		if _, replaced := own[d[0]]; !replaced && !set[d[0]] {
+			env = append(env, d[0]+"="+d[1])
+		}
 	}
 	names := make([]string, 0, len(own))
 	for name := range own {

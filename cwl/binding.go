@@ -135,9 +135,11 @@ func (r *reader) port(n *node, isInput bool) port {
 }
 
 // iri expands a prefixed name.
-func (r *reader) iri(name string) string {
+func (r *reader) iri(name string) string { return expandIRI(r.namespaces, name) }
+
+func expandIRI(namespaces map[string]string, name string) string {
 	if prefix, local, ok := strings.Cut(name, ":"); ok {
-		if ns, known := r.namespaces[prefix]; known {
+		if ns, known := namespaces[prefix]; known {
 			return ns + local
 		}
 	}

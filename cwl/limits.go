@@ -22,7 +22,7 @@ func (t *Tool) Limits() fringe.Limits {
 		}
 		return 0
 	}
-	l := fringe.Limits{CPU: upper(q.coresMax, q.coresMin), Memory: int64(math.Min(upper(q.ramMax, q.ramMin), 1<<40)) << 20}
+	l := fringe.Limits{CPU: upper(q.coresMax, q.coresMin), Memory: whole(math.Min(upper(q.ramMax, q.ramMin), 1<<40)) << 20}
 	if q.timeLimit.expr == nil {
 		l.Time = timeLimitOf(q.timeLimit.number)
 	}

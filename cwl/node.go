@@ -62,6 +62,22 @@ func (n *node) get(key string) *node {
 	return nil
 }
 
+// with gives a mapping with another value for a key.
+func (n *node) with(key string, v *node) *node {
+	out := *n
+	out.keys = append([]string{}, n.keys...)
+	out.values = append([]*node{}, n.values...)
+	out.keyPlaces = append([]place{}, n.keyPlaces...)
+	for i, k := range out.keys {
+		if k == key {
+			out.values[i] = v
+			return &out
+		}
+	}
+	out.keys, out.values, out.keyPlaces = append(out.keys, key), append(out.values, v), append(out.keyPlaces, v.place)
+	return &out
+}
+
 func (n *node) isNull() bool { return n == nil || n.kind == scalarNode && n.scalar == nil }
 
 func (n *node) text() (string, bool) {

@@ -153,6 +153,9 @@ func (s *stager) put(m map[string]any, host, target string) error {
 		return err
 	}
 	setNames(m, target)
+	if format, ok := m["format"].(string); ok {
+		m["format"] = expandIRI(s.t.namespaces, format)
+	}
 	s.hosts[target] = host
 	if directory && host == "" {
 		return s.literalDirectory(m, target)

@@ -31,7 +31,7 @@ func readTool(root *node, file, id string, l *loader) (*Tool, error) {
 		r.ontology = r.readOntology(root, l)
 	}
 	t := r.readProcess(process)
-	t.doc, t.file, t.base, t.ontology = packed(root, process), file, r.base, r.ontology
+	t.doc, t.file, t.base, t.ontology, t.namespaces = packed(root, process), file, r.base, r.ontology, r.namespaces
 	if err := r.err(); err != nil {
 		return nil, err
 	}
@@ -430,13 +430,9 @@ func (t *Tool) Override(requirements any) (*Tool, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc := *t.doc
-	doc.keys = append(append([]string{}, doc.keys...), "requirements")
-	doc.values = append([]*node{}, doc.values...)
-	doc.keyPlaces = append(append([]place{}, doc.keyPlaces...), place{})
 	r := &reader{file: t.file, namespaces: map[string]string{}}
 	merged := &node{kind: listNode}
-	for _, from := range []*node{doc.get("requirements"), extra} {
+	for _, from := range []*node{t.doc.get("requirements"), extra} {
 		for _, e := range r.entries(from, "requirements", "class", "") {
 			v := *e.node
 			if v.get("class") == nil {
@@ -451,22 +447,8 @@ func (t *Tool) Override(requirements any) (*Tool, error) {
 	if len(r.problems) > 0 {
 		return nil, r.problems
 	}
-	if i := indexOf(doc.keys, "requirements"); i < len(doc.values) {
-		doc.keys, doc.keyPlaces = doc.keys[:len(doc.values)], doc.keyPlaces[:len(doc.values)]
-		doc.values[i] = merged
-	} else {
-		doc.values = append(doc.values, merged)
-	}
-	return readTool(&doc, t.file, "", &loader{base: t.base, ontologyOf: t.ontology})
-}
-
-func indexOf(list []string, s string) int {
-	for i, e := range list {
-		if e == s {
-			return i
-		}
-	}
-	return len(list)
+	doc := t.doc.with("requirements", merged)
+	return readTool(doc, t.file, "", &loader{base: t.base, ontologyOf: t.ontology})
 }
 
 // timeLimitOf turns seconds into a duration.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"runtime/metrics"
 	"strings"
 	"sync"
@@ -12,13 +13,17 @@ import (
 
 	"github.com/dlclark/regexp2/v2"
 	"github.com/dop251/goja"
+	"golang.org/x/sys/unix"
 )
 
 // Bounds of an expression.
 const (
-	// ExpressionTime is how long one JavaScript expression may run when
-	// Runtime does not say.
+	// ExpressionTime is the CPU time that one JavaScript expression may use
+	// when Runtime does not say. It may take five times that on a busy
+	// machine.
 	ExpressionTime = 2 * time.Second
+
+	busyFactor = 5
 
 	maxScriptOutput = 16 << 20  // bytes of a result
 	maxScriptValues = 1_000_000 // values of a result, elements of an array
@@ -122,7 +127,11 @@ func (s *script) run(ev *evaluator, p *part, self any) (any, error) {
 	}
 	done := make(chan answer, 1)
 	globals := [3]string{ev.inputsJSON, compact(self), ev.runtimeJSON}
+	clock := make(chan int32, 1)
 	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		clock <- threadClock(unix.Gettid())
 		defer func() {
 			if r := recover(); r != nil {
 				done <- answer{nil, fmt.Errorf("it failed: %v", r)}
@@ -133,7 +142,7 @@ func (s *script) run(ev *evaluator, p *part, self any) (any, error) {
 	}()
 	stop := make(chan struct{})
 	reason := make(chan string, 1)
-	go func() { reason <- s.watch(vm, stop) }()
+	go func() { reason <- s.watch(vm, <-clock, stop) }()
 	var a answer
 	var why string
 	select {
@@ -156,15 +165,26 @@ func (s *script) run(ev *evaluator, p *part, self any) (any, error) {
 	return a.value, scriptError(a.err)
 }
 
+// threadClock names the clock of the CPU time that a thread has used.
+func threadClock(tid int) int32 { return int32(^tid<<3 | 6) }
+
+// cpuTime reads a clock; 0 when it cannot be read.
+func cpuTime(clock int32) time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(clock, &t) != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
+
 // watch interrupts the machine when it takes too long or too much memory, and
 // says which. It gives "" when stop is closed first.
-func (s *script) watch(vm *goja.Runtime, stop <-chan struct{}) string {
+func (s *script) watch(vm *goja.Runtime, clock int32, stop <-chan struct{}) string {
 	limit := s.limit
 	if limit <= 0 {
 		limit = ExpressionTime
 	}
-	deadline := time.NewTimer(limit)
-	defer deadline.Stop()
+	begin, used := time.Now(), cpuTime(clock)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
@@ -173,22 +193,24 @@ func (s *script) watch(vm *goja.Runtime, stop <-chan struct{}) string {
 		select {
 		case <-stop:
 			return ""
-		case <-deadline.C:
-			why := fmt.Sprintf("it did not end within %v", limit)
-			vm.Interrupt(why)
-			return why
 		case <-tick.C:
-			metrics.Read(sample)
-			now := sample[0].Value.Uint64()
-			if before == 0 {
-				before = now
-			}
-			if now > before+maxScriptMemory {
-				why := fmt.Sprintf("it used more than %d MiB of memory", maxScriptMemory>>20)
-				vm.Interrupt(why)
-				return why
-			}
 		}
+		metrics.Read(sample)
+		now := sample[0].Value.Uint64()
+		if before == 0 {
+			before = now
+		}
+		why := ""
+		switch {
+		case now > before+maxScriptMemory:
+			why = fmt.Sprintf("it used more than %d MiB of memory", maxScriptMemory>>20)
+		case cpuTime(clock)-used > limit || time.Since(begin) > busyFactor*limit:
+			why = fmt.Sprintf("it did not end within %v", limit)
+		default:
+			continue
+		}
+		vm.Interrupt(why)
+		return why
 	}
 }
 

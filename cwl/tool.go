@@ -25,6 +25,7 @@ type Tool struct {
 	stdin, stdout, stderr *template
 	success, temporary    []int
 	ontology              *ontology
+	namespaces            map[string]string
 	doc                   *node  // packed
 	file                  string // the document's name
 	base                  string // directory of default files; empty when not known
@@ -90,7 +91,8 @@ type Runtime struct {
 	OutDirSize int64   // MiB; 0: as the tool asks
 	TmpDirSize int64   // MiB; 0: as the tool asks
 
-	// ExpressionTime is how long one expression may run; 0: two seconds.
+	// ExpressionTime is the CPU time that one expression may use; 0: two
+	// seconds.
 	ExpressionTime time.Duration
 }
 

@@ -472,6 +472,7 @@ func (t *Tool) formatMessage(formats []string, v any) string {
 	if format == "" {
 		return ""
 	}
+	format = expandIRI(t.namespaces, format)
 	for _, f := range formats {
 		if t.ontology.isA(format, f) {
 			return ""

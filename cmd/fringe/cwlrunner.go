@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -105,7 +106,7 @@ func (r *cwlRunner) run(ctx context.Context, args []string) error {
 	enc := json.NewEncoder(r.stdout)
 	enc.SetIndent("", "    ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(outputs)
+	return enc.Encode(plainNumbers(outputs))
 }
 
 func readJob(path string) (map[string]any, error) {
@@ -151,7 +152,7 @@ func (r *cwlRunner) attempt(ctx context.Context, tool *cwl.Tool, inputs map[stri
 		return nil, err
 	}
 	req := attempt.Request{Tool: tool, Inputs: inputs, Driver: driver, ID: fringe.InstanceID(strings.TrimPrefix(filepath.Base(work), ".")),
-		WorkDir: filepath.Join(work, "attempt"), Network: true, Base: fringe.Spec{Env: []string{"PATH=" + os.Getenv("PATH")}}}
+		WorkDir: filepath.Join(work, "attempt"), Network: true, Base: userPrograms()}
 	if !r.quiet {
 		req.Stdout, req.Stderr = os.Stderr, os.Stderr
 	}
@@ -162,6 +163,38 @@ func (r *cwlRunner) attempt(ctx context.Context, tool *cwl.Tool, inputs map[stri
 	m := mover{ctx: ctx, dir: r.outDir}
 	_, err = m.value(out.Outputs)
 	return out.Outputs, errors.Join(err, out.Close())
+}
+
+// userPrograms makes the programs on the user's PATH available, read-only: the
+// driver shows the system's directories, but not the user's own.
+func userPrograms() fringe.Spec {
+	path := os.Getenv("PATH")
+	spec := fringe.Spec{Env: []string{"PATH=" + path}}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "/"
+	}
+	seen := map[string]bool{}
+	for _, dir := range filepath.SplitList(path) {
+		dir = filepath.Clean(dir)
+		top, _, _ := strings.Cut(strings.TrimPrefix(dir, "/"), "/")
+		if !filepath.IsAbs(dir) || strings.Contains("|usr|bin|sbin|lib|etc|opt|var|", "|"+top+"|") {
+			continue
+		}
+		// Programs need what lies beside them: the whole of ~/.pyenv for
+		// ~/.pyenv/shims, of /data/conda for /data/conda/bin.
+		shown := filepath.Dir(dir)
+		if below, ok := strings.CutPrefix(dir, home+"/"); ok {
+			first, _, _ := strings.Cut(below, "/")
+			shown = filepath.Join(home, first)
+		}
+		if st, err := os.Stat(shown); err != nil || !st.IsDir() || shown == "/" || shown == home || seen[shown] {
+			continue
+		}
+		seen[shown] = true
+		spec.Mounts = append(spec.Mounts, fringe.Mount{Source: shown, Target: shown})
+	}
+	return spec
 }
 
 // mover brings output files to their final place and describes them there.
@@ -260,4 +293,26 @@ func listDirectory(dir string) ([]any, error) {
 		list = append(list, v)
 	}
 	return list, nil
+}
+
+// plainNumbers gives numbers the form without an exponent, as whole numbers of
+// any size have it in the input.
+func plainNumbers(v any) any {
+	switch v := v.(type) {
+	case float64:
+		return json.Number(strconv.FormatFloat(v, 'f', -1, 64))
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = plainNumbers(e)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			out[k] = plainNumbers(e)
+		}
+		return out
+	}
+	return v
 }
