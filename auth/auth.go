@@ -2,7 +2,8 @@
 // function of permission and audit, Require.
 //
 // Invariants: a secret is never stored, only its SHA-256; a revoked or expired
-// token is worthless at once; authentication of a known token reads no disk.
+// token is worthless at once, and stays so while the process lives, even when
+// the clock is set back; authentication of a known token reads no disk.
 //
 // Stored table: tokens(id, name, role, hash, created, expires, used). Times are
 // nanoseconds since 1970 UTC. Stored file: operator.token in the site's
@@ -24,6 +25,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fringe"
@@ -39,15 +41,18 @@ const (
 // Config says where tokens are kept.
 type Config struct {
 	Store *store.Store
-	Log   *slog.Logger
+	Log   *slog.Logger     // nil: slog.Default
 	Now   func() time.Time // nil: time.Now
 }
 
 // Auth knows the tokens.
 type Auth struct {
-	store *store.Store
-	log   *slog.Logger
-	now   func() time.Time
+	store  *store.Store
+	log    *slog.Logger
+	clock  func() time.Time
+	latest atomic.Int64 // the latest time that clock gave
+
+	changing sync.Mutex // held from a change of the table to that of known
 
 	mu    sync.RWMutex // guards known
 	known map[[sha256.Size]byte]Token
@@ -82,7 +87,10 @@ func New(cfg Config) (*Auth, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	a := &Auth{store: cfg.Store, log: cfg.Log, now: cfg.Now, known: map[[sha256.Size]byte]Token{}}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	a := &Auth{store: cfg.Store, log: cfg.Log, clock: cfg.Now, known: map[[sha256.Size]byte]Token{}}
 	err := a.store.View(context.Background(), func(tx *store.Tx) error {
 		rows, err := tx.Query(`SELECT id, name, role, hash, created, expires, used FROM tokens`)
 		if err != nil {
@@ -100,6 +108,20 @@ func New(cfg Config) (*Auth, error) {
 		return nil, fringe.E("auth.New", err)
 	}
 	return a, nil
+}
+
+// now gives the time. It never goes back.
+func (a *Auth) now() time.Time {
+	t := a.clock().UnixNano()
+	for {
+		last := a.latest.Load()
+		if t <= last {
+			return time.Unix(0, last)
+		}
+		if a.latest.CompareAndSwap(last, t) {
+			return time.Unix(0, t)
+		}
+	}
 }
 
 func (a *Auth) remember(rows *sql.Rows) error {
@@ -148,6 +170,8 @@ func (a *Auth) Create(ctx context.Context, name string, role fringe.Role, ttl ti
 		t.Expires = t.Created.Add(ttl)
 		expires = t.Expires.UnixNano()
 	}
+	a.changing.Lock()
+	defer a.changing.Unlock()
 	err = a.store.Update(ctx, func(tx *store.Tx) error {
 		res, err := tx.Exec(`INSERT INTO tokens (id, name, role, hash, created, expires) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 			t.ID, t.Name, string(t.Role), hex.EncodeToString(hash[:]), t.Created.UnixNano(), expires)
@@ -217,6 +241,8 @@ func (a *Auth) List(ctx context.Context) ([]Token, error) {
 func (a *Auth) Revoke(ctx context.Context, nameOrID string) error {
 	const op = "auth.Revoke"
 	var hash string
+	a.changing.Lock()
+	defer a.changing.Unlock()
 	err := a.store.Update(ctx, func(tx *store.Tx) error {
 		err := tx.QueryRow(`SELECT hash FROM tokens WHERE id = ? OR name = ?`, nameOrID, nameOrID).Scan(&hash)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -271,6 +297,7 @@ func (a *Auth) Authenticate(ctx context.Context, secret string) (fringe.Principa
 func (a *Auth) markUsed(ctx context.Context, hash [sha256.Size]byte, now time.Time) {
 	a.mu.Lock()
 	t, ok := a.known[hash]
+	ok = ok && now.Sub(t.Used) > usedEvery // else another call has noted it
 	if ok {
 		t.Used = now.UTC()
 		a.known[hash] = t
@@ -289,10 +316,14 @@ func (a *Auth) markUsed(ctx context.Context, hash [sha256.Size]byte, now time.Ti
 }
 
 // Require is the one place where a principal's right to do something is
-// decided. Refusals are logged. The caller must not go on after an error.
+// decided. Refusals are logged, and so is what publishers and operators do.
+// The caller must not go on after an error.
 func (a *Auth) Require(ctx context.Context, op string, want fringe.Role) error {
 	p := fringe.PrincipalOf(ctx)
 	if p.Role.Includes(want) {
+		if want.Includes(fringe.Publisher) {
+			a.log.Info("allowed", "op", op, "principal", p.Name, "role", p.Role, "needs", want)
+		}
 		return nil
 	}
 	a.log.Warn("denied", "op", op, "principal", p.Name, "role", p.Role, "needs", want)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -176,5 +177,104 @@ func TestBootstrap(t *testing.T) {
 	}
 	if _, err := a.Authenticate(ctx, read()); err != nil {
 		t.Errorf("the new token = %v", err)
+	}
+}
+
+func TestExpiredStaysExpiredWhenTheClockIsSetBack(t *testing.T) {
+	ctx := context.Background()
+	c := fresh()
+	a := open(t, t.TempDir(), c, &bytes.Buffer{})
+	secret, _, err := a.Create(ctx, "alice", fringe.Caller, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.now = c.now.Add(-24 * time.Hour)
+	if _, err := a.Authenticate(ctx, secret); err != nil {
+		t.Errorf("Authenticate() with a clock before the token's creation = %v", err)
+	}
+	c.now = c.now.Add(26 * time.Hour)
+	if _, err := a.Authenticate(ctx, secret); fringe.KindOf(err) != fringe.Unknown {
+		t.Errorf("Authenticate() after expiry = %v, want unknown", err)
+	}
+	c.now = c.now.Add(-3 * time.Hour)
+	if _, err := a.Authenticate(ctx, secret); fringe.KindOf(err) != fringe.Unknown {
+		t.Errorf("Authenticate() with the clock set back = %v, want unknown", err)
+	}
+}
+
+func TestWhatPublishersDoIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	a := open(t, t.TempDir(), fresh(), &log)
+	ctx := fringe.WithPrincipal(context.Background(), fringe.Principal{Name: "pat", Role: fringe.Operator})
+	for _, want := range []fringe.Role{fringe.Caller, fringe.Publisher} {
+		if err := a.Require(ctx, "catalogue.Publish", want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := log.String(); strings.Count(got, "op=catalogue.Publish") != 1 || !strings.Contains(got, "principal=pat") {
+		t.Errorf("the log says %q, want one line of who published", got)
+	}
+	if err := a.Require(context.Background(), "jobs.Get", fringe.Reader); fringe.KindOf(err) != fringe.Denied {
+		t.Errorf("Require() of nobody = %v, want denied", err)
+	}
+}
+
+// TestManyAtOnce has callers, and operators that make and revoke tokens, at
+// the same time. A revoked token is refused from the moment Revoke returns.
+func TestManyAtOnce(t *testing.T) {
+	ctx := context.Background()
+	a := open(t, t.TempDir(), fresh(), &bytes.Buffer{})
+	steady, _, err := a.Create(ctx, "steady", fringe.Caller, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				if secret, _, err := a.Create(ctx, "shared", fringe.Reader, 0); err == nil {
+					if err := a.Revoke(ctx, "shared"); err != nil && fringe.KindOf(err) != fringe.NotFound {
+						t.Error(err)
+					}
+					if _, err := a.Authenticate(ctx, secret); fringe.KindOf(err) != fringe.Unknown {
+						t.Errorf("Authenticate() of a revoked token = %v", err)
+					}
+				} else if fringe.KindOf(err) != fringe.Conflict {
+					t.Error(err)
+				}
+				if _, err := a.Authenticate(ctx, steady); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if list, err := a.List(ctx); err != nil || len(list) != 1 {
+		t.Errorf("List() = %v, %v, want the one token that stays", list, err)
+	}
+}
+
+func BenchmarkAuthenticate(b *testing.B) {
+	s, err := store.Open(b.Context(), store.Config{Path: filepath.Join(b.TempDir(), "fringe.db")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Migrate(b.Context(), map[string][]store.Migration{"auth": auth.Migrations()}); err != nil {
+		b.Fatal(err)
+	}
+	a, err := auth.New(auth.Config{Store: s, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	secret, _, err := a.Create(b.Context(), "alice", fringe.Caller, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := a.Authenticate(b.Context(), secret); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -7,7 +7,7 @@
 // and a stale fence changes nothing.
 //
 // Stored table: jobs(id, function, version, digest, owner, phase, inputs,
-// outputs, error, fence, submitted, started, ended, queue, start, run, usage).
+// outputs, error, fence, submitted, started, ended, queue, start, run, usage, seq).
 // Times are nanoseconds since 1970 UTC, durations nanoseconds, the rest JSON.
 // Stored files: Config.Dir/ID/{stdout,stderr}, each bounded.
 //

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"time"
 
 	"fringe"
@@ -17,8 +18,8 @@ import (
 // Config says where jobs are kept.
 type Config struct {
 	Store *store.Store
-	Dir   string // of the logs
-	Log   *slog.Logger
+	Dir   string           // of the logs
+	Log   *slog.Logger     // nil: slog.Default
 	Now   func() time.Time // nil: time.Now
 }
 
@@ -57,13 +58,26 @@ func Migrations() []store.Migration {
 		) WITHOUT ROWID;
 		CREATE INDEX jobs_owner ON jobs(owner, id);
 		CREATE INDEX jobs_function ON jobs(function, id);
-		CREATE INDEX jobs_phase ON jobs(phase, id);`}}
+		CREATE INDEX jobs_phase ON jobs(phase, id);`},
+		{Name: "order of acceptance", SQL: `
+		ALTER TABLE jobs ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+		UPDATE jobs SET seq = n FROM (SELECT id AS i, row_number() OVER (ORDER BY id) AS n FROM jobs) WHERE id = i;
+		CREATE UNIQUE INDEX jobs_seq ON jobs(seq);
+		DROP INDEX jobs_owner;
+		DROP INDEX jobs_function;
+		DROP INDEX jobs_phase;
+		CREATE INDEX jobs_owner ON jobs(owner, seq);
+		CREATE INDEX jobs_function ON jobs(function, seq);
+		CREATE INDEX jobs_phase ON jobs(phase, seq);`}}
 }
 
 // New gives the ledger over an open, migrated store.
 func New(cfg Config) (*Jobs, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fringe.E("jobs.New", err)
@@ -107,8 +121,8 @@ func (j *Jobs) Submit(ctx context.Context, n NewJob) (Job, error) {
 	const op = "jobs.Submit"
 	job := Job{NewJob: n, Phase: Queued, Submitted: j.now().UTC()}
 	err := j.store.Update(ctx, func(tx *store.Tx) error {
-		res, err := tx.Exec(`INSERT INTO jobs (id, function, version, digest, owner, phase, inputs, submitted)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		res, err := tx.Exec(`INSERT INTO jobs (id, function, version, digest, owner, phase, inputs, submitted, seq)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT COALESCE(MAX(seq), 0) + 1 FROM jobs)) ON CONFLICT DO NOTHING`,
 			string(n.ID), string(n.Function), n.Version, string(n.Digest), n.Owner, string(Queued), string(n.Inputs), job.Submitted.UnixNano())
 		if err != nil {
 			return err
@@ -229,7 +243,7 @@ func (j *Jobs) Recover(ctx context.Context) (int, error) {
 	return int(n), nil
 }
 
-const columns = `id, function, version, digest, owner, phase, inputs, outputs, error, fence, submitted, started, ended, queue, start, run, usage`
+const columns = `id, function, version, digest, owner, phase, inputs, outputs, error, fence, submitted, started, ended, queue, start, run, usage, seq`
 
 // Get gives a job.
 func (j *Jobs) Get(ctx context.Context, id fringe.CallID) (Job, error) {
@@ -237,7 +251,7 @@ func (j *Jobs) Get(ctx context.Context, id fringe.CallID) (Job, error) {
 	var job Job
 	err := j.store.View(ctx, func(tx *store.Tx) error {
 		var err error
-		job, err = scan(tx.QueryRow(`SELECT `+columns+` FROM jobs WHERE id = ?`, string(id)))
+		job, _, err = scan(tx.QueryRow(`SELECT `+columns+` FROM jobs WHERE id = ?`, string(id)))
 		return err
 	})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -255,11 +269,12 @@ type Filter struct {
 	Phase    Phase
 	Owner    string
 	Function fringe.FunctionName
-	Limit    int
+	Limit    int    // most on a page; 0: 100
 	Cursor   string // what List gave as next
 }
 
-// List gives jobs, the newest first, and the cursor of the next page.
+// List gives jobs, the last accepted first whatever the clock says, and the
+// cursor of the next page.
 func (j *Jobs) List(ctx context.Context, f Filter) (found []Job, next string, err error) {
 	const op = "jobs.List"
 	if f.Phase != "" && !f.Phase.Valid() {
@@ -273,19 +288,30 @@ func (j *Jobs) List(ctx context.Context, f Filter) (found []Job, next string, er
 		}
 	}
 	if f.Cursor != "" {
-		query += " AND id < ?"
-		args = append(args, f.Cursor)
+		before, err := strconv.ParseInt(f.Cursor, 36, 64)
+		if err != nil {
+			return nil, "", fringe.Errorf(op, fringe.Invalid, "%.40q is not a cursor that a list of calls gave", f.Cursor)
+		}
+		query += " AND seq < ?"
+		args = append(args, before)
 	}
+	if f.Limit <= 0 {
+		f.Limit = 100
+	}
+	var last int64
 	err = j.store.View(ctx, func(tx *store.Tx) error {
-		rows, err := tx.Query(query+" ORDER BY id DESC LIMIT ?", append(args, f.Limit+1)...)
+		rows, err := tx.Query(query+" ORDER BY seq DESC LIMIT ?", append(args, f.Limit+1)...)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
-			job, err := scan(rows)
+			job, seq, err := scan(rows)
 			if err != nil {
 				return err
+			}
+			if len(found) < f.Limit {
+				last = seq
 			}
 			found = append(found, job)
 		}
@@ -296,22 +322,22 @@ func (j *Jobs) List(ctx context.Context, f Filter) (found []Job, next string, er
 	}
 	if len(found) > f.Limit {
 		found = found[:f.Limit]
-		next = string(found[f.Limit-1].ID)
+		next = strconv.FormatInt(last, 36)
 	}
 	return found, next, nil
 }
 
-// scan reads one row of columns.
-func scan(row interface{ Scan(...any) error }) (Job, error) {
-	var job Job
+// scan reads one row of columns; seq is the job's place in the order of
+// acceptance.
+func scan(row interface{ Scan(...any) error }) (job Job, seq int64, err error) {
 	var id, function, digest, phase, inputs string
 	var outputs, problem, usage sql.NullString
 	var submitted, queue, start, run int64
 	var started, ended sql.NullInt64
-	err := row.Scan(&id, &function, &job.Version, &digest, &job.Owner, &phase, &inputs, &outputs, &problem, &job.Fence,
-		&submitted, &started, &ended, &queue, &start, &run, &usage)
+	err = row.Scan(&id, &function, &job.Version, &digest, &job.Owner, &phase, &inputs, &outputs, &problem, &job.Fence,
+		&submitted, &started, &ended, &queue, &start, &run, &usage, &seq)
 	if err != nil {
-		return Job{}, err
+		return Job{}, 0, err
 	}
 	job.ID, job.Function, job.Digest, job.Phase = fringe.CallID(id), fringe.FunctionName(function), fringe.Digest(digest), Phase(phase)
 	job.Inputs = json.RawMessage(inputs)
@@ -322,17 +348,17 @@ func scan(row interface{ Scan(...any) error }) (Job, error) {
 	job.Queue, job.Start, job.Run = time.Duration(queue), time.Duration(start), time.Duration(run)
 	if usage.Valid {
 		if err := json.Unmarshal([]byte(usage.String), &job.Usage); err != nil {
-			return Job{}, err
+			return Job{}, 0, err
 		}
 	}
 	if problem.Valid {
 		var r record
 		if err := json.Unmarshal([]byte(problem.String), &r); err != nil {
-			return Job{}, err
+			return Job{}, 0, err
 		}
 		job.Err = &fringe.Error{Kind: r.Kind, Component: r.Component, Message: r.Message, Pointer: r.Pointer, Cure: r.Cure}
 	}
-	return job, nil
+	return job, seq, nil
 }
 
 func moment(ns int64) time.Time {

@@ -1,0 +1,263 @@
+package jobs_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"fringe"
+	"fringe/jobs"
+	"fringe/store"
+)
+
+// TestMain lets the test binary stand for a server that works until it is
+// killed.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("FRINGE_JOBS_TEST"); dir != "" {
+		fmt.Println("ERROR", work(dir))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// ledger opens the jobs of a directory.
+func ledger(dir string) (*jobs.Jobs, *store.Store, error) {
+	ctx := context.Background()
+	s, err := store.Open(ctx, store.Config{Path: filepath.Join(dir, "fringe.db")})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.Migrate(ctx, map[string][]store.Migration{"jobs": jobs.Migrations()}); err != nil {
+		return nil, nil, err
+	}
+	j, err := jobs.New(jobs.Config{Store: s, Dir: filepath.Join(dir, "logs"), Log: slog.New(slog.DiscardHandler)})
+	return j, s, err
+}
+
+// work takes jobs through their lives in several goroutines and tells each
+// step once it is acknowledged.
+func work(dir string) error {
+	j, _, err := ledger(dir)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	if _, err := j.Recover(ctx); err != nil {
+		return err
+	}
+	failed := make(chan error)
+	for w := range 6 {
+		go func() {
+			for n := 0; ; n++ {
+				id := fringe.CallID(fmt.Sprintf("%d-%d-%d", os.Getpid(), w, n))
+				for _, step := range []struct {
+					phase jobs.Phase
+					do    func() error
+				}{
+					{jobs.Queued, func() error {
+						_, err := j.Submit(ctx, jobs.NewJob{ID: id, Function: "echo", Owner: "a", Inputs: json.RawMessage(`{}`)})
+						return err
+					}},
+					{jobs.Executing, func() error { return j.Start(ctx, id, 1) }},
+					{jobs.Completed, func() error {
+						return j.Settle(ctx, id, 1, jobs.Outcome{Phase: jobs.Completed, Outputs: json.RawMessage(`{"n":` + fmt.Sprint(n) + `}`)})
+					}},
+				} {
+					if err := step.do(); err != nil {
+						failed <- err
+						return
+					}
+					os.Stdout.WriteString(string(id) + " " + string(step.phase) + "\n")
+				}
+			}
+		}()
+	}
+	return <-failed
+}
+
+// TestKill kills a working server at random instants. Every step that it
+// acknowledged holds after the restart, and nothing waits or runs for ever.
+func TestKill(t *testing.T) {
+	dir := t.TempDir()
+	reached := map[fringe.CallID]jobs.Phase{}
+	for range 10 {
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env = append(os.Environ(), "FRINGE_JOBS_TEST="+dir)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(time.Duration(30+rand.IntN(150))*time.Millisecond, func() { cmd.Process.Kill() })
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			id, phase, _ := strings.Cut(lines.Text(), " ")
+			if id == "ERROR" {
+				t.Fatal(lines.Text())
+			}
+			reached[fringe.CallID(id)] = jobs.Phase(phase)
+		}
+		cmd.Wait()
+	}
+	j, s, err := ledger(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := j.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for id, phase := range reached {
+		job, err := j.Get(t.Context(), id)
+		switch {
+		case err != nil:
+			t.Errorf("the job %s was acknowledged as %s and is lost: %v", id, phase, err)
+		case phase == jobs.Completed && (job.Phase != jobs.Completed || len(job.Outputs) < 6):
+			t.Errorf("the job %s was COMPLETED and is %s with outputs %s", id, job.Phase, job.Outputs)
+		case !job.Phase.Final(), job.Phase == jobs.Error && (job.Err == nil || job.Err.Cure == ""):
+			t.Errorf("the job %s is %s, %v after a crash", id, job.Phase, job.Err)
+		}
+	}
+	if len(reached) < 50 {
+		t.Errorf("only %d jobs were begun", len(reached))
+	}
+	t.Logf("10 kills, %d jobs", len(reached))
+}
+
+func TestOneOfManySettles(t *testing.T) {
+	j := open(t, t.TempDir(), nil)
+	submit(t, j, 1, "a", "echo")
+	var mu sync.Mutex
+	started, settled := 0, 0
+	var wg sync.WaitGroup
+	for n := range 16 {
+		wg.Go(func() {
+			err := j.Start(t.Context(), id(1), 1)
+			mu.Lock()
+			if err == nil {
+				started++
+			}
+			mu.Unlock()
+			out := json.RawMessage(fmt.Sprint(n))
+			if j.Settle(t.Context(), id(1), 1, jobs.Outcome{Phase: jobs.Completed, Outputs: out}) == nil {
+				mu.Lock()
+				settled++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if started != 1 || settled != 1 {
+		t.Errorf("%d started and %d settled, want one each", started, settled)
+	}
+}
+
+// TestOrderIsThatOfAcceptance has ids that fall, as they do when the clock is
+// set back between two runs of the server.
+func TestOrderIsThatOfAcceptance(t *testing.T) {
+	j := open(t, t.TempDir(), nil)
+	for n := 9; n >= 0; n-- {
+		submit(t, j, n, "a", "echo")
+	}
+	var got []fringe.CallID
+	f := jobs.Filter{Owner: "a", Limit: 4}
+	for {
+		page, next, err := j.List(t.Context(), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, job := range page {
+			got = append(got, job.ID)
+		}
+		if f.Cursor = next; next == "" {
+			break
+		}
+	}
+	if len(got) != 10 || got[0] != id(0) || got[9] != id(9) || !slices.IsSorted(got) {
+		t.Errorf("List() = %v, want the last accepted first", got)
+	}
+	if page, next, err := j.List(t.Context(), jobs.Filter{}); err != nil || len(page) != 10 || next != "" {
+		t.Errorf("List() without a limit = %d jobs, %q, %v", len(page), next, err)
+	}
+	if _, _, err := j.List(t.Context(), jobs.Filter{Cursor: "not a cursor"}); fringe.KindOf(err) != fringe.Invalid {
+		t.Errorf("List() with a bad cursor = %v, want invalid", err)
+	}
+}
+
+// TestTheFigureIsTheTable compares docs/jobs.md with Allowed, and the schema's
+// phases with both.
+func TestTheFigureIsTheTable(t *testing.T) {
+	b, err := os.ReadFile("../docs/jobs.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^ *([A-Z]+) --> ([A-Z]+)`).FindAllStringSubmatch(string(b), -1) {
+		drawn[m[1]+" "+m[2]] = true
+	}
+	all := []jobs.Phase{jobs.Pending, jobs.Queued, jobs.Executing, jobs.Completed, jobs.Error, jobs.Aborted, jobs.Held, jobs.Suspended, jobs.Archived}
+	for _, from := range all {
+		for _, to := range all {
+			if key := string(from) + " " + string(to); jobs.Allowed(from, to) != drawn[key] {
+				t.Errorf("%s: Allowed = %v, drawn = %v", key, jobs.Allowed(from, to), drawn[key])
+			}
+		}
+		if !strings.Contains(jobs.Migrations()[0].SQL, "'"+string(from)+"'") {
+			t.Errorf("the schema does not know %s", from)
+		}
+	}
+}
+
+// BenchmarkTenThousand looks at pages of 10,000 jobs and reports the 99th
+// percentile; Submit is measured with 64 callers.
+func BenchmarkTenThousand(b *testing.B) {
+	j, s, err := ledger(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	inputs, _ := json.Marshal(map[string]string{"image": strings.Repeat("x", 500)})
+	var wg sync.WaitGroup
+	start := time.Now()
+	for w := range 64 {
+		wg.Go(func() {
+			for n := w; n < 10_000; n += 64 {
+				if _, err := j.Submit(context.Background(), jobs.NewJob{ID: id(n), Function: "echo", Owner: fmt.Sprint(n % 10), Inputs: inputs}); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	perSecond := 10_000 / time.Since(start).Seconds()
+	times := make([]time.Duration, 0, b.N)
+	next := ""
+	b.ResetTimer()
+	for range b.N {
+		start := time.Now()
+		var err error
+		if _, next, err = j.List(context.Background(), jobs.Filter{Owner: "3", Phase: jobs.Queued, Limit: 50, Cursor: next}); err != nil {
+			b.Fatal(err)
+		}
+		times = append(times, time.Since(start))
+	}
+	slices.Sort(times)
+	b.ReportMetric(float64(times[len(times)*99/100].Microseconds()), "p99-µs")
+	b.ReportMetric(perSecond, "submits/s")
+}
