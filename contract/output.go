@@ -56,6 +56,12 @@ func (m *memory) last() string {
 	return string(told)
 }
 
+func (m *memory) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tail = nil
+}
+
 func (m *memory) close() { m.file.Close() }
 
 // tail is the end of what was added.
@@ -187,6 +193,12 @@ func (o *output) last() string {
 		o.raw.Control(o.drain)
 	}
 	return string(o.tail)
+}
+
+func (o *output) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.tail = nil
 }
 
 func (o *output) close() { o.file.Close() }

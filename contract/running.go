@@ -23,6 +23,7 @@ type writings interface {
 	io.Writer     // takes what came by another way
 	run()         // forwards; returns when there is nothing more
 	last() string // gives the end of it
+	forget()      // drops it
 	close()
 }
 
@@ -32,6 +33,7 @@ type nothing struct{}
 func (nothing) Write(b []byte) (int, error) { return len(b), nil }
 func (nothing) run()                        {}
 func (nothing) last() string                { return "" }
+func (nothing) forget()                     {}
 func (nothing) close()                      {}
 
 // running is what both contracts share: the instance, its end, and what it
@@ -72,13 +74,9 @@ func (r *running) ID() fringe.InstanceID { return r.inst.ID() }
 // stopped, or broke its contract.
 func (r *running) Done() <-chan struct{} { return r.done }
 
-// retire lets no further call in.
-func (r *running) retire() {
-	r.once.Do(func() {
-		close(r.done)
-		r.hangUp()
-	})
-}
+// retire lets no further call in. What an instance that has ended still said
+// can be read.
+func (r *running) retire() { r.once.Do(func() { close(r.done) }) }
 
 func (r *running) retired() bool {
 	select {
@@ -91,21 +89,18 @@ func (r *running) retired() bool {
 
 // kill ends the instance at once and does not wait for it; Stop does.
 func (r *running) kill() {
-	first := false
 	r.once.Do(func() {
-		first = true
 		close(r.done)
-		r.hangUp()
-	})
-	if first {
 		r.wg.Go(func() { r.inst.Stop(context.Background(), 0) })
-	}
+	})
+	r.hangUp()
 }
 
 // Stop ends the instance: its connections are closed, and it is killed when it
 // has not ended within grace. It waits until the instance is gone, or ctx ends.
 func (r *running) Stop(ctx context.Context, grace time.Duration) error {
 	r.retire()
+	r.hangUp()
 	err := r.inst.Stop(ctx, grace)
 	if err == nil {
 		r.cancel()

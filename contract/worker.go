@@ -175,6 +175,7 @@ func (w *Worker) load(ctx context.Context, load Load) error {
 		if !stop() {
 			return w.loadError(ctx, op, ctx.Err())
 		}
+		w.out.forget()
 		return nil
 	}
 }
