@@ -263,8 +263,7 @@ func (d *Data) unpack(ctx context.Context, r AddRequest, from io.Reader, fresh s
 	return name, nil
 }
 
-// insideLinks refuses a directory that has a link which leads out of it or
-// nowhere.
+// insideLinks refuses a directory that has a link which leads out of it.
 func insideLinks(dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

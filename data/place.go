@@ -19,8 +19,8 @@ import (
 // gather puts the file or directory src at dst, in the same file system
 // without copying: each file becomes a second name of the same bytes. A file
 // that has several names already, or that lies elsewhere, is copied, since
-// its bytes may be somebody else's. Links must lead to something inside of
-// src. Files lose their set-user-id bits and become readable.
+// its bytes may be somebody else's. Links must stay inside of src. Files lose
+// their set-user-id bits and become readable.
 func gather(ctx context.Context, src, dst string) error {
 	st, err := os.Lstat(src)
 	if err != nil {

@@ -112,7 +112,11 @@ func outputPath(r PublishRequest) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.EvalSymlinks(r.HostPath)
+	real, err := filepath.EvalSymlinks(r.HostPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", refused(op, "see the call's log for why the function did not write it", "the function left no %s: it is a link to %s, which is not there", filepath.Base(r.HostPath), target)
+	}
+	return real, err
 }
 
 // free says whether a name is free.
