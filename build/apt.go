@@ -225,7 +225,7 @@ func fresh(dir string, subs ...string) error {
 // prune takes out of a layer what an instance does not need: caches, lists,
 // logs, and the mount points of the build.
 func prune(upper string) error {
-	for _, p := range []string{"var/cache/apt", "var/lib/apt", "var/log", "var/cache/ldconfig", "var/cache/debconf", "var/cache/man", "var/lib/man-db",
+	for _, p := range []string{"var/cache/apt", "var/lib/apt", "var/log", "var/cache/ldconfig", "var/cache/debconf", "var/cache/man",
 		"var/lib/dpkg/status-old", "var/lib/dpkg/lock", "var/lib/dpkg/lock-frontend", "usr/sbin/policy-rc.d", "tmp", "run", "proc", "sys", "dev", "root"} {
 		if err := os.RemoveAll(filepath.Join(upper, p)); err != nil {
 			return err

@@ -456,7 +456,6 @@ func TestCancelled(t *testing.T) {
 func TestKilled(t *testing.T) {
 	needRoot(t)
 	for _, c := range []struct{ at, doc string }{
-		{"making a virtual environment", "name: cut\npackages: {pip: [six]}\npreload: [six]\n"},
 		{"installing 1 pip package", "name: cut\npackages: {pip: [six]}\npreload: [six]\n"},
 		{"Fetched", "name: cut\npackages: {apt: [hello]}\n"},
 		{"Setting up", "name: cut\npackages: {apt: [hello]}\n"},

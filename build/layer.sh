@@ -40,7 +40,7 @@ if [ "$mode" = rw ]; then
   mount --bind archives root/var/cache/apt/archives
   mkdir -p root/var/cache/apt/archives/partial
   # The index of manual pages, which takes longest, is not made.
-  rm -f root/var/lib/man-db/auto-update
+  if [ -d root/var/lib/man-db ]; then mount -t tmpfs tmpfs root/var/lib/man-db; fi
   # No service of an installed package starts.
   printf '#!/bin/sh\nexit 101\n' > root/tmp/policy-rc.d
   chmod 755 root/tmp/policy-rc.d
@@ -61,6 +61,10 @@ fi
 status=0
 chroot root /usr/bin/env HOME=/tmp TMPDIR=/tmp PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@" || status=$?
 if [ -n "$copy" ] && [ $status = 0 ]; then
-  cp -a memory/upper/. "$upper/"
+  rm -rf memory/upper/var/cache/apt memory/upper/var/lib/apt memory/upper/var/log
+  cp -a memory/upper/. "$upper/" || {
+    echo "The packages replace or remove files of the machine, and this cannot be kept in a directory that is on an overlay itself. Keep the site's directory on a disk or a volume." >&2
+    exit 1
+  }
 fi
 exit $status
