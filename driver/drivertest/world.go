@@ -45,7 +45,7 @@ func take(t *testing.T, mark string) world {
 	}
 	w.mounts = bytes.Count(text, []byte("\n"))
 	filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), mark+"-") {
+		if err == nil && d.IsDir() && strings.Contains(d.Name(), mark+"-") {
 			w.cgroups = append(w.cgroups, path)
 		}
 		return nil
@@ -218,7 +218,7 @@ func ownerKilled(k *kit) {
 	}
 	k.eventually("the owner's tree is gone", func() bool { return len(alive(string(id))) == 0 })
 	filepath.WalkDir("/sys/fs/cgroup", func(path string, e fs.DirEntry, err error) error {
-		if err == nil && e.Name() == string(id) {
+		if err == nil && strings.HasSuffix(e.Name(), string(id)) {
 			k.Errorf("the cgroup %s is left", path)
 		}
 		return nil

@@ -23,11 +23,12 @@ const initTasks = 12
 const cpuPeriod = 100_000
 
 // cgroups says which control groups this driver can use: for each controller
-// the directory below which it makes one per instance. In version 2 it is the
-// same directory for all. Empty means none.
+// the directory in which it makes one per instance, beside those of other
+// sites. In version 2 it is the same directory for all. Empty means none.
 type cgroups struct {
 	version int // 2, 1, or 0 for none
 	base    map[string]string
+	prefix  string // begins the names of this driver's groups
 	why     string // why a controller is missing; a sentence, for people
 }
 
@@ -37,21 +38,21 @@ var controllers = []string{"memory", "cpu", "cpuacct", "pids"}
 func (c *cgroups) has(controller string) bool { return c.base[controller] != "" }
 
 // findCgroups looks for cgroups in which this process may make its own.
-func findCgroups(site string) cgroups {
+func findCgroups(prefix string) cgroups {
 	mounts, err := readMounts()
 	if err != nil {
 		return cgroups{why: err.Error()}
 	}
-	c := findVersion2(mounts, site)
-	if c.version != 0 {
+	c := findVersion2(mounts)
+	if c.prefix = prefix; c.version != 0 {
 		return c
 	}
-	v1 := cgroups{base: map[string]string{}, why: c.why}
+	v1 := cgroups{base: map[string]string{}, prefix: prefix, why: c.why}
 	for _, m := range mounts {
 		if m.kind != "cgroup" {
 			continue
 		}
-		base := filepath.Join(m.point, "fringe", site)
+		base := filepath.Join(m.point, "fringe")
 		for _, name := range controllers {
 			if slices.Contains(m.super, name) && v1.base[name] == "" && usable(base) == nil {
 				v1.base[name] = base
@@ -76,7 +77,7 @@ func usable(base string) error {
 
 // findVersion2 looks for the unified hierarchy: at its top when this process
 // may write there, else in the part that was delegated to it.
-func findVersion2(mounts []mountLine, site string) cgroups {
+func findVersion2(mounts []mountLine) cgroups {
 	i := slices.IndexFunc(mounts, func(m mountLine) bool { return m.kind == "cgroup2" })
 	if i < 0 {
 		return cgroups{why: "no cgroup file system is mounted"}
@@ -87,7 +88,7 @@ func findVersion2(mounts []mountLine, site string) cgroups {
 	}
 	var err error
 	if _, e := os.Stat(filepath.Join(top, "cgroup.type")); errors.Is(e, fs.ErrNotExist) {
-		if c, e := delegate(top, site); e == nil {
+		if c, e := delegate(top); e == nil {
 			return c
 		} else {
 			err = e
@@ -100,7 +101,7 @@ func findVersion2(mounts []mountLine, site string) cgroups {
 	if e := moveOut(own); e != nil {
 		return cgroups{why: errors.Join(err, e).Error()}
 	}
-	c, e := delegate(own, site)
+	c, e := delegate(own)
 	if e != nil {
 		return cgroups{why: errors.Join(err, e).Error()}
 	}
@@ -146,14 +147,14 @@ func moveOut(dir string) error {
 	return nil
 }
 
-// delegate makes the site's cgroup below dir and enables the controllers all
-// the way down.
-func delegate(dir, site string) (cgroups, error) {
-	base := filepath.Join(dir, "fringe", site)
+// delegate makes the cgroup fringe below dir and enables the controllers all the
+// way down.
+func delegate(dir string) (cgroups, error) {
+	base := filepath.Join(dir, "fringe")
 	if err := os.MkdirAll(base, 0o755); err != nil {
 		return cgroups{}, err
 	}
-	for _, d := range []string{dir, filepath.Dir(base), base} {
+	for _, d := range []string{dir, base} {
 		for _, name := range []string{"memory", "cpu", "pids"} {
 			writeFile(d, "cgroup.subtree_control", "+"+name) // what was refused is missing below
 		}
@@ -201,7 +202,7 @@ func (c *cgroups) make(id fringe.InstanceID, l fringe.Limits) (g *group, err err
 		if !c.wanted(name, l) {
 			continue
 		}
-		dir := filepath.Join(base, string(id))
+		dir := filepath.Join(base, c.prefix+string(id))
 		if err := os.Mkdir(dir, 0o755); err != nil && !(errors.Is(err, fs.ErrExist) && slices.Contains(g.paths(), dir)) {
 			return g, err
 		}

@@ -23,7 +23,7 @@
 //     else: data reaches it by mounts only.
 //   - An instance's mounts live in its own mount namespace; the driver mounts
 //     nothing in the server's, but what AddMount is asked for.
-//   - Names of cgroups are fringe/<site>/<instance>; <site> comes from the path
+//   - Names of cgroups are fringe/<site>-<instance>; <site> comes from the path
 //     of StateDir. Sweep removes them, and processes of init's role that carry
 //     the same <site>.
 //

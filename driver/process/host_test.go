@@ -209,7 +209,7 @@ func TestSweep(t *testing.T) {
 	}
 	start("fringe-init", site, "left")
 	for _, base := range groups {
-		group := filepath.Join(base, "left")
+		group := filepath.Join(base, site+"-left")
 		if err := os.Mkdir(group, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -232,7 +232,7 @@ func TestSweep(t *testing.T) {
 		}
 	}
 	for _, base := range groups {
-		if entries, _ := filepath.Glob(filepath.Join(base, "left*")); len(entries) > 0 {
+		if entries, _ := filepath.Glob(filepath.Join(base, site+"-left*")); len(entries) > 0 {
 			t.Errorf("left after Sweep: %v", entries)
 		}
 	}
@@ -259,7 +259,7 @@ func traces(t *testing.T, d *process.Driver) (site string, groups []string) {
 		t.Fatal("no process has the name of the instance")
 	}
 	filepath.WalkDir("/sys/fs/cgroup", func(path string, e os.DirEntry, err error) error {
-		if err == nil && e.Name() == id {
+		if err == nil && strings.HasSuffix(e.Name(), "-"+id) {
 			groups = append(groups, filepath.Dir(path))
 		}
 		return nil

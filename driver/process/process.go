@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -35,9 +34,8 @@ type Config struct {
 // called at the same time.
 type Driver struct {
 	log     *slog.Logger
-	site    string // names this driver in cgroups and command lines
-	base    string // where an instance's root is put together, in its own namespace
-	null    *os.File
+	site    string  // names this driver in cgroups and command lines
+	base    string  // where an instance's root is put together, in its own namespace
 	cgroups cgroups // what of them can be used
 	nested  bool    // this process may not mount: each instance needs a user namespace
 	global  bool    // this process's user is the machine's root, which RLIMIT_NPROC does not bind
@@ -65,16 +63,11 @@ func New(cfg Config) (*Driver, error) {
 	if base, err = filepath.EvalSymlinks(base); err != nil {
 		return nil, fringe.E(op, err)
 	}
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return nil, fringe.E(op, err)
-	}
 	sum := sha256.Sum256([]byte(base))
 	d := &Driver{
 		log:     cfg.Log,
 		site:    hex.EncodeToString(sum[:6]),
 		base:    base,
-		null:    null,
 		nested:  !capable(unix.CAP_SYS_ADMIN),
 		global:  globalRoot(),
 		running: map[fringe.InstanceID]bool{},
@@ -83,22 +76,9 @@ func New(cfg Config) (*Driver, error) {
 		d.log = slog.New(slog.DiscardHandler)
 	}
 	if !cfg.WithoutCgroups {
-		d.cgroups = findCgroups(d.site)
+		d.cgroups = findCgroups(d.site + "-")
 	}
 	return d, nil
-}
-
-// Close ends the use of the driver, whose instances have ended: it gives up
-// what it holds and the cgroups of its site.
-func (d *Driver) Close() error {
-	err := d.null.Close()
-	for _, base := range d.cgroups.base {
-		err = errors.Join(err, removeCgroup(base))
-	}
-	if err != nil {
-		return fringe.E("process.Close", err)
-	}
-	return nil
 }
 
 // capable says whether this process has the capability in effect.

@@ -48,18 +48,13 @@ func play(role string) int {
 	return 99
 }
 
-// open gives a driver that is closed when the test ends.
+// open gives a driver.
 func open(t testing.TB, cfg process.Config) *process.Driver {
 	t.Helper()
 	d, err := process.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Errorf("Close() = %v", err)
-		}
-	})
 	return d
 }
 

@@ -191,7 +191,12 @@ func (d *Driver) spawn(in *instance) error {
 		defer unix.Close(attr.CgroupFD)
 		attr.UseCgroupFD = true
 	}
-	files := []*os.File{d.null, d.null, d.null, theirs}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return startError(fringe.Unavailable, "the instance has no standard input: %w", err)
+	}
+	defer null.Close()
+	files := []*os.File{null, null, null, theirs}
 	for i, f := range []*os.File{in.spec.Stdin, in.spec.Stdout, in.spec.Stderr} {
 		if f != nil {
 			files[i] = f

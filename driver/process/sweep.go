@@ -31,7 +31,7 @@ func (d *Driver) Sweep(ctx context.Context) error {
 			err = errors.Join(err, e)
 		}
 		for _, entry := range entries {
-			if entry.IsDir() {
+			if entry.IsDir() && strings.HasPrefix(entry.Name(), d.cgroups.prefix) {
 				err = errors.Join(err, d.sweepCgroup(ctx, filepath.Join(base, entry.Name())))
 			}
 		}
