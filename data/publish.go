@@ -81,6 +81,10 @@ func (d *Data) Publish(ctx context.Context, r PublishRequest) (fringe.Dataset, e
 // collectError names the output in what is wrong with it.
 func collectError(op, output string, err error) error {
 	e := fringe.E(op, err)
+	var in *fringe.Error
+	if errors.As(err, &in) {
+		e.Err = in.Err // its sentence is in the message
+	}
 	e.Kind, e.Component = fringe.Failed, fringe.Collect
 	if e.Message == "" {
 		e.Message = "it cannot be read"
