@@ -54,7 +54,7 @@ var livesOnlyIn = map[string][]string{
 	"github.com/oklog/ulid/v2":            {"site"},
 	"golang.org/x/sync":                   {"server"},
 	"golang.org/x/net":                    {"driver/process", "contract"},
-	"golang.org/x/sys":                    {"driver/process", "data", "store", "build", "contract"},
+	"golang.org/x/sys":                    {"driver/process", "data", "store", "build", "contract", "cwl"},
 }
 
 // longFunctions are those over 80 lines, with their reason.

@@ -162,22 +162,20 @@ func (w *Worker) load(ctx context.Context, load Load) error {
 	if _, err := w.conn.Write(append(head, b...)); err != nil {
 		return w.loadError(ctx, op, err)
 	}
-	for {
-		kind, b, err := w.frame(w.out)
-		switch {
-		case err != nil:
-			return w.loadError(ctx, op, err)
-		case kind == frameFailed:
-			return importError(op, b)
-		case kind != frameReady:
-			return w.loadError(ctx, op, fmt.Errorf("%w: a frame of kind %q before it was ready", errGarbage, kind))
-		}
-		if !stop() {
-			return w.loadError(ctx, op, ctx.Err())
-		}
-		w.out.forget()
-		return nil
+	kind, b, err := w.frame(w.out)
+	switch {
+	case err != nil:
+		return w.loadError(ctx, op, err)
+	case kind == frameFailed:
+		return importError(op, b)
+	case kind != frameReady:
+		return w.loadError(ctx, op, fmt.Errorf("%w: a frame of kind %q before it was ready", errGarbage, kind))
 	}
+	if !stop() {
+		return w.loadError(ctx, op, ctx.Err())
+	}
+	w.out.forget()
+	return nil
 }
 
 func importError(op string, b []byte) error {
