@@ -84,20 +84,39 @@ func gatherFile(ctx context.Context, src, dst string, st fs.FileInfo) error {
 	return os.Chmod(dst, 0o644|st.Mode().Perm()&0o111)
 }
 
+// syncers is how many files are made durable at a time: the file system
+// commits those together.
+const syncers = 8
+
 // syncTree makes the file or directory at path durable, with all below it.
 func syncTree(ctx context.Context, path string) error {
-	return filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
+	paths := make(chan string)
+	errs := make(chan error, syncers)
+	for range syncers {
+		go func() {
+			var err error
+			for p := range paths {
+				if err == nil {
+					err = syncPath(p)
+				}
+			}
+			errs <- err
+		}()
+	}
+	err := filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		if e.IsDir() || e.Type().IsRegular() {
-			return syncPath(p)
+			paths <- p
 		}
-		return nil
+		return ctx.Err()
 	})
+	close(paths)
+	for range syncers {
+		err = errors.Join(err, <-errs)
+	}
+	return err
 }
 
 // syncPath makes one file's bytes, or one directory's entries, durable.
