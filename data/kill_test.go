@@ -71,9 +71,11 @@ func TestKill(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.AfterFunc(time.Duration(100+rand.IntN(200))*time.Millisecond, func() { cmd.Process.Kill() })
 		lines := bufio.NewScanner(out)
-		for lines.Scan() {
+		for first := true; lines.Scan(); first = false {
+			if first { // its life is counted from its first step
+				time.AfterFunc(time.Duration(100+rand.IntN(200))*time.Millisecond, func() { cmd.Process.Kill() })
+			}
 			if name, ok := strings.CutPrefix(lines.Text(), "ack "); ok {
 				acknowledged = append(acknowledged, name)
 			} else if strings.HasPrefix(lines.Text(), "ERROR") {

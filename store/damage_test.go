@@ -89,11 +89,13 @@ func TestKill(t *testing.T) {
 	acknowledged := map[string]bool{}
 	for range 12 {
 		cmd, out := helper(t, "write", dir, 0)
-		time.AfterFunc(time.Duration(20+rand.IntN(150))*time.Millisecond, func() { cmd.Process.Kill() })
-		for {
+		for first := true; ; first = false {
 			line, err := out.ReadString('\n')
 			if err != nil {
 				break
+			}
+			if first { // its life is counted from its first write
+				time.AfterFunc(time.Duration(20+rand.IntN(150))*time.Millisecond, func() { cmd.Process.Kill() })
 			}
 			name, ok := strings.CutPrefix(strings.TrimSpace(line), "ack ")
 			if !ok {
