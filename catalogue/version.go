@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,7 +61,7 @@ func parseVersion(s string) (semver, bool) {
 	}
 	v := semver{pre: m[4], text: s}
 	for i := range v.core {
-		fmt.Sscan(m[i+1], &v.core[i])
+		v.core[i], _ = strconv.Atoi(m[i+1]) // at most nine digits
 	}
 	return v, true
 }
