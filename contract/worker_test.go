@@ -351,11 +351,11 @@ func TestKilledWhileIdle(t *testing.T) {
 	}
 	defer w.Close()
 	inst.Stop(t.Context(), 0)
+	<-w.Done()
 	c, _ := typedCall(object{})
 	if _, err := w.Invoke(t.Context(), c); !undelivered(err) {
 		t.Errorf("Invoke() = %v, want one that says that it was not begun", err)
 	}
-	<-w.Done()
 }
 
 // keeping remembers the instance that it starts.
