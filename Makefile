@@ -39,7 +39,7 @@ unit:
 
 # The rooms with concurrency of their own, under the race detector.
 race:
-	$(GO) test -race -timeout 15m ./pool ./store ./auth ./catalogue ./archive
+	$(GO) test -race -timeout 15m ./store ./auth ./archive
 
 bench: build
 	@scripts/setup.sh bench
