@@ -36,6 +36,7 @@ type Limits struct {
 const (
 	maxName  = 1024
 	maxDepth = 64
+	perEntry = 4096 // bytes of headers and padding that an entry may need
 )
 
 // Untar unpacks a tar archive, gzipped or not, into dir, which exists and is
@@ -59,7 +60,7 @@ func Untar(ctx context.Context, r io.Reader, dir string, limits Limits) error {
 	}
 	defer root.Close()
 	u := unpacker{ctx: ctx, root: root, limits: limits, left: limits.Bytes}
-	tr := tar.NewReader(plain)
+	tr := tar.NewReader(&bounded{plain, limits.Bytes + int64(limits.Entries)*perEntry + 1<<20})
 	for {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
@@ -76,6 +77,23 @@ func Untar(ctx context.Context, r io.Reader, dir string, limits Limits) error {
 		return refuse(op, "the archive is empty", nil)
 	}
 	return u.makeLinks()
+}
+
+// bounded ends an archive that goes on and on without entries: a few bytes of
+// gzip make many of headers.
+type bounded struct {
+	r    io.Reader
+	left int64
+}
+
+// Read implements io.Reader.
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return n, &fringe.Error{Op: "archive.Untar", Kind: fringe.TooLarge, Message: "the archive unpacks to more bytes than its entries may have",
+			Cure: "pack it anew by tar -czf; large files belong into datasets"}
+	}
+	return n, err
 }
 
 // decompress looks at the first bytes.

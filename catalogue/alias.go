@@ -3,7 +3,6 @@ package catalogue
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -84,7 +83,7 @@ func (c *Catalogue) RemoveAlias(ctx context.Context, name fringe.FunctionName, a
 	c.mu.RLock()
 	f, err := c.idx.family(string(name))
 	if err == nil && f.aliases[alias] == nil {
-		err = notHere("%s has no alias %s; it has %s", name, alias, strings.Join(sortedKeys(f.aliases), ", "))
+		err = notHere(string(name), "%s has no alias %s; it has %s", name, alias, strings.Join(sortedKeys(f.aliases), ", "))
 	}
 	c.mu.RUnlock()
 	if err != nil {
@@ -144,14 +143,17 @@ func (c *Catalogue) Unpublish(ctx context.Context, ref string) error {
 // sweep removes the content of a digest that no version has. The caller holds
 // publishing.
 func (c *Catalogue) sweep(d fringe.Digest) {
-	n := 1
-	err := c.cfg.Store.View(context.Background(), func(tx *store.Tx) error {
-		return tx.QueryRow(`SELECT count(*) FROM catalogue_versions WHERE digest = ?`, string(d)).Scan(&n)
-	})
-	if err == nil && n == 0 {
-		err = os.RemoveAll(c.content(d))
+	if c.used(d) {
+		return
 	}
-	if err != nil {
+	if err := c.discard(c.content(d)); err != nil {
 		c.cfg.Log.Warn("content not removed", "digest", d, "error", err)
 	}
+}
+
+// used says whether a version has the content.
+func (c *Catalogue) used(d fringe.Digest) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.idx.contents[d] > 0
 }

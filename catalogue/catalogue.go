@@ -27,9 +27,11 @@ type Config struct {
 	// Nil: Python handlers cannot be published.
 	Derive func(ctx context.Context, env fringe.EnvironmentName, dir, file string) ([]byte, error)
 
-	Log   *slog.Logger // nil drops it
-	Tools int          // parsed interfaces kept in memory; 0: 128
+	Log *slog.Logger // nil drops it
 }
+
+// keptTools is how many parsed interfaces are kept in memory.
+const keptTools = 512
 
 // Catalogue is the site's catalogue. It may be used by several goroutines; one
 // process has it at a time.
@@ -50,16 +52,13 @@ func New(cfg Config) (*Catalogue, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Tools <= 0 {
-		cfg.Tools = 128
-	}
 	dir, err := filepath.Abs(cfg.Dir)
 	if err != nil || cfg.Dir == "" {
 		return nil, fringe.Errorf(op, fringe.Invalid, "the directory %q for functions is not a path", cfg.Dir)
 	}
-	c := &Catalogue{cfg: cfg, dir: dir, recent: newRecent(cfg.Tools)}
+	c := &Catalogue{cfg: cfg, dir: dir, recent: newRecent(keptTools)}
 	// What a publishing that was cut short left behind is of no use.
-	if err := errors.Join(os.RemoveAll(c.path("tmp")), os.MkdirAll(c.path("tmp"), 0o755)); err != nil {
+	if err := errors.Join(os.RemoveAll(c.path("tmp")), os.MkdirAll(c.path("tmp"), 0o755), syncFile(filepath.Dir(dir))); err != nil {
 		return nil, disk(op, dir, err)
 	}
 	if err := cfg.Store.View(context.Background(), func(tx *store.Tx) error {
@@ -97,6 +96,12 @@ func (c *Catalogue) Resolve(ctx context.Context, ref string) (*Version, error) {
 	if v := c.recent.get(r); v != nil {
 		return v, nil
 	}
+	// Of many callers who ask at once, one reads.
+	r.loading.Lock()
+	defer r.loading.Unlock()
+	if v := c.recent.get(r); v != nil {
+		return v, nil
+	}
 	v, err := c.load(ctx, r)
 	if err != nil {
 		return nil, fringe.E("catalogue.Resolve", err)
@@ -112,7 +117,7 @@ func (c *Catalogue) load(ctx context.Context, r *release) (*Version, error) {
 	err := c.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		err := row.scan(tx.QueryRow(versionColumns+` WHERE name = ? AND version = ?`, r.name, r.version.text))
 		if errors.Is(err, sql.ErrNoRows) {
-			return notHere("the version %s@%s has been unpublished", r.name, r.version.text)
+			return notHere(r.name, "the version %s@%s has been unpublished", r.name, r.version.text)
 		}
 		return err
 	})
@@ -125,7 +130,7 @@ func (c *Catalogue) load(ctx context.Context, r *release) (*Version, error) {
 	v.Tool, err = parseTool(v.Dir, row.file, row.derived)
 	if err != nil {
 		return nil, &fringe.Error{Op: "catalogue.load", Kind: fringe.Unavailable, Component: fringe.Catalogue, Err: err,
-			Message: "the content of " + v.Ref() + " is damaged on this site", Cure: "unpublish " + v.Ref() + " and publish it again"}
+			Message: "the content of " + v.Ref() + " is damaged on this site", Cure: "publish " + v.Ref() + " again: that puts its content back"}
 	}
 	return v, nil
 }

@@ -3,10 +3,12 @@ package catalogue_test
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -260,6 +262,11 @@ func TestPublishRefuses(t *testing.T) {
 	with := func(old, new string) string {
 		return strings.ReplaceAll(strings.Replace(tool, old, new, 1), "%V", "1.0.0")
 	}
+	bare := environment("bare")
+	bare.Python = ""
+	if err := s.PutEnvironment(t.Context(), bare); err != nil {
+		t.Fatal(err)
+	}
 	cases := []struct {
 		name  string
 		files map[string]string
@@ -269,17 +276,23 @@ func TestPublishRefuses(t *testing.T) {
 		{"say", map[string]string{"function.cwl": "x", "function.py": "y"}, []string{"both"}},
 		{"Say_it", map[string]string{"function.cwl": with("", "")}, []string{`"Say_it" is not a name`, "lower-case"}},
 		{"say", map[string]string{"function.cwl": with("%V", "one")}, []string{`"one" is not a semantic version`, "function.cwl"}},
-		{"say", map[string]string{"function.cwl": with("environment: wsclean", "environment: wsclaen")}, []string{`"wsclaen" is not built`, "python, wsclean", "fringe env build"}},
+		{"say", map[string]string{"function.cwl": with("environment: wsclean", "environment: wsclaen")}, []string{`"wsclaen" is not built`, "bare, python, wsclean", "fringe env build"}},
 		{"say", map[string]string{"function.cwl": with("baseCommand: echo", "baseComand: echo")}, []string{"function.cwl:", "baseComand"}},
 		{"say", map[string]string{"function.cwl": with("{type: string, inputBinding: {}}", "{type: strong}")}, []string{"function.cwl:21", "strong"}},
 		{"say", map[string]string{"function.cwl": with("baseCommand: echo", "requirements: {MPIRequirement: {}}\nbaseCommand: echo")}, []string{"MPIRequirement"}},
 		{"say", map[string]string{"function.cwl": with("    environment: wsclean", "    contract: http\n    shape: service")}, []string{"contract http needs the program"}},
 		{"say", map[string]string{"function.cwl": with("    environment: wsclean", "    shape: service")}, []string{"a command line cannot be a service"}},
 		{"say", map[string]string{"function.cwl": with("    environment: wsclean", "    contract: python\n    handler: ../x:main")}, []string{"handler"}},
+		{"say", map[string]string{"function.cwl": with("    environment: wsclean", "    environment: wsclean\n    raw: true")}, []string{"a command line cannot take the HTTP request"}},
+		{"say", map[string]string{"function.cwl": with("    environment: wsclean", "    environment: wsclean\n    command: [x]")}, []string{"a command is for the contract http"}},
+		{"say", map[string]string{"function.cwl": with("    environment: wsclean", "    environment: bare\n    contract: python\n    handler: function:main")}, []string{`needs Python, which the environment "bare" has not`}},
+		{"say", map[string]string{"function.cwl": with("    environment: wsclean", "    environment: wsclean\n    shape: service\n    contract: http\n    command: [x]\n    warm: {min: 3, max: 2}")}, []string{"warm.min is 3 and warm.max is 2 — make min at most max"}},
+		{"-say", map[string]string{"function.cwl": with("", "")}, []string{`"-say" is not a name`}},
 		{"say", map[string]string{"function.cwl": with("label: Say a word", "label: {$include: /etc/hostname}")}, []string{"/etc/hostname"}},
 		{"say", map[string]string{"function.cwl": with("label: Say a word", "label: {$include: ../../../../../../etc/hostname}")}, []string{"etc/hostname"}},
 		{"say", map[string]string{"function.cwl": "class: ["}, []string{"function.cwl:1"}},
 		{"hi", map[string]string{"function.py": "FRINGE = {'version': '1.0.0', 'environment': 'astro'}\ndef main(): pass\n"}, []string{"function.py:1", `"astro" is not built`}},
+		{"hi", map[string]string{"function.py": "E = 'wsclean'\nFRINGE = {'version': '1.0.0', 'environment': E}\ndef main(x: int) -> int:\n    return x\n"}, []string{`write "environment": "wsclean" itself`}},
 		{"hi", map[string]string{"function.py": "FRINGE = {'version': '1.0.0'}\nimport nosuchmodule\ndef main(): pass\n"}, []string{"function.py:2", "nosuchmodule"}},
 		{"hi", map[string]string{"function.py": "def main(:\n"}, []string{"function.py:1"}},
 	}
@@ -503,10 +516,17 @@ func TestPublishArchive(t *testing.T) {
 	if err != nil || p.Ref() != "packed@1.0.0" || p.By != "ada" {
 		t.Fatalf("PublishArchive(directory) = %v, %v", p.Version, err)
 	}
+	p, err = s.PublishArchive(t.Context(), pack("packed/function.cwl", "id: other\n"+doc, "packed/bin/x", "#!/bin/sh\n"), "ada")
+	wantError(t, err, fringe.Conflict, "packed@1.0.0", "changed function.cwl", "raise the version")
 	p, err = s.PublishArchive(t.Context(), pack("single.cwl", doc), "ada")
 	if err != nil || p.Ref() != "single@1.0.0" {
 		t.Fatalf("PublishArchive(file) = %v, %v", p.Version, err)
 	}
+	if _, err := os.Stat(filepath.Join(p.Dir, "function.cwl")); err != nil {
+		t.Errorf("a bare document is not stored as function.cwl: %v", err)
+	}
+	_, err = s.PublishArchive(t.Context(), pack("broken.cwl", "class: ["), "ada")
+	wantError(t, err, fringe.Invalid, "broken.cwl:1")
 	_, err = s.PublishArchive(t.Context(), pack("a/function.cwl", doc, "../../evil", "x"), "ada")
 	wantError(t, err, fringe.Invalid, "../../evil")
 	_, err = s.PublishArchive(t.Context(), pack("a.cwl", doc, "b.cwl", doc), "ada")
@@ -515,12 +535,276 @@ func TestPublishArchive(t *testing.T) {
 	wantError(t, err, fringe.Invalid, "tar")
 }
 
-func TestPublishGit(t *testing.T) {
+// endless is an archive that never ends, and a reader that fails at a limit of
+// its own.
+type endless struct{ until int64 }
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.until <= 0 {
+		return 0, errors.New("the request is too large")
+	}
+	n := min(int64(len(p)), e.until)
+	e.until -= n
+	for i := range n {
+		p[i] = byte(i*7 + e.until)
+	}
+	return int(n), nil
+}
+
+// TestPublishArchiveHostile has archives that are made to do harm. Each is
+// refused with a sentence, and leaves nothing behind, inside or outside.
+func TestPublishArchiveHostile(t *testing.T) {
 	s := newSite(t)
-	repo := function(t, "from-git", "1.0.0")
-	if err := os.Rename(function(t, "second", "3.0.0"), filepath.Join(repo, "second")); err != nil {
+	doc := strings.ReplaceAll(tool, "%V", "1.0.0")
+	fn := tar.Header{Name: "fn/function.cwl", Size: int64(len(doc))}
+	many := []tar.Header{fn}
+	for i := range 2001 {
+		many = append(many, tar.Header{Name: fmt.Sprintf("fn/%d", i)})
+	}
+	cases := []struct {
+		name    string
+		headers []tar.Header
+		kind    fringe.Kind
+		says    string
+	}{
+		{"Parent", []tar.Header{fn, {Name: "fn/../../evil"}}, fringe.Invalid, "leads out"},
+		{"Absolute", []tar.Header{fn, {Name: "/tmp/evil"}}, fringe.Invalid, "absolute"},
+		{"LinkOut", []tar.Header{fn, {Name: "fn/l", Typeflag: tar.TypeSymlink, Linkname: "../../../fringe.db"}}, fringe.Invalid, "leads out"},
+		{"LinkAbsolute", []tar.Header{fn, {Name: "fn/l", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}}, fringe.Invalid, "absolute"},
+		{"LinkOutOfFunction", []tar.Header{fn, {Name: "fn/l", Typeflag: tar.TypeSymlink, Linkname: "../fn"}}, fringe.Invalid, "leads out"},
+		{"DocumentIsLink", []tar.Header{{Name: "fn/function.cwl", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}}, fringe.Invalid, "absolute"},
+		{"TopIsLink", []tar.Header{{Name: "fn.cwl", Typeflag: tar.TypeSymlink, Linkname: "."}}, fringe.NotFound, "not a file"},
+		{"WriteThroughLink", []tar.Header{fn, {Name: "fn/d", Typeflag: tar.TypeSymlink, Linkname: "."}, {Name: "fn/d/x"}}, fringe.Invalid, "twice"},
+		{"HardLinkOut", []tar.Header{fn, {Name: "fn/l", Typeflag: tar.TypeLink, Linkname: "../../fringe.db"}}, fringe.Invalid, "leads out"},
+		{"Device", []tar.Header{fn, {Name: "fn/null", Typeflag: tar.TypeChar, Devmajor: 1, Devminor: 3}}, fringe.Invalid, "neither"},
+		{"Fifo", []tar.Header{fn, {Name: "fn/fifo", Typeflag: tar.TypeFifo}}, fringe.Invalid, "neither"},
+		{"ManyFiles", many, fringe.TooLarge, "more than 2000 files"},
+		{"Twice", []tar.Header{fn, fn}, fringe.Invalid, "twice"},
+		{"Claims", []tar.Header{fn, {Name: "fn/zeros", Size: 1 << 40}}, fringe.TooLarge, "unpacks to more"},
+		{"Nothing", nil, fringe.Invalid, "empty"},
+		{"NoFunction", []tar.Header{{Name: "fn/readme"}}, fringe.Invalid, "no function.cwl and no function.py"},
+		{"NotAFunction", []tar.Header{{Name: "readme.txt"}}, fringe.Invalid, "readme.txt: it is not a function"},
+		{"SeveralTops", []tar.Header{{Name: "a/x"}, {Name: "b/x"}}, fringe.Invalid, "2 entries at its top"},
+		{"Name", []tar.Header{{Name: "Fn;rm/function.cwl", Size: fn.Size}}, fringe.Invalid, `"Fn;rm" is not a name`},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			var buf bytes.Buffer
+			zw := gzip.NewWriter(&buf)
+			tw := tar.NewWriter(zw)
+			for _, h := range c.headers {
+				h.Mode = 0o644
+				if h.Typeflag == 0 {
+					h.Typeflag = tar.TypeReg
+				}
+				if err := tw.WriteHeader(&h); err != nil {
+					t.Fatal(err)
+				}
+				if h.Size == int64(len(doc)) {
+					io.WriteString(tw, doc)
+				}
+			}
+			tw.Close() // an archive that claims more than it has cannot be ended
+			zw.Close()
+			_, err := s.PublishArchive(t.Context(), &buf, "eve")
+			wantError(t, err, c.kind, c.says)
+			var fe *fringe.Error
+			if errors.As(err, &fe) && fe.Component != fringe.Catalogue {
+				t.Errorf("the component is %q, want the catalogue", fe.Component)
+			}
+			nothingLeft(t, s)
+		})
+	}
+	t.Run("GzipBomb", func(t *testing.T) {
+		var buf bytes.Buffer
+		zw := gzip.NewWriter(&buf)
+		tw := tar.NewWriter(zw)
+		comment := strings.Repeat("x", 512<<10)
+		for range 400 { // 200 MB of headers that are no entries
+			if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": comment}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tw.Close()
+		zw.Close()
+		_, err := s.PublishArchive(t.Context(), &buf, "eve")
+		wantError(t, err, fringe.TooLarge, "unpacks to more bytes")
+		nothingLeft(t, s)
+	})
+	t.Run("CutOff", func(t *testing.T) {
+		var buf bytes.Buffer
+		tw := tar.NewWriter(&buf)
+		fn.Mode = 0o644
+		tw.WriteHeader(&fn)
+		io.WriteString(tw, doc)
+		_, err := s.PublishArchive(t.Context(), bytes.NewReader(buf.Bytes()[:600]), "eve")
+		wantError(t, err, fringe.Invalid, "damaged or cut off")
+		nothingLeft(t, s)
+	})
+	t.Run("OverTheLimit", func(t *testing.T) {
+		var buf bytes.Buffer
+		tw := tar.NewWriter(&buf)
+		tw.WriteHeader(&tar.Header{Name: "fn/data", Size: 64 << 20, Mode: 0o644, Typeflag: tar.TypeReg})
+		_, err := s.PublishArchive(t.Context(), io.MultiReader(&buf, &endless{64<<20 - 512}), "eve")
+		wantError(t, err, fringe.TooLarge, "more than 64 MiB")
+		nothingLeft(t, s)
+	})
+	t.Run("Cancelled", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var buf bytes.Buffer
+		tw := tar.NewWriter(&buf)
+		tw.WriteHeader(&fn)
+		io.WriteString(tw, doc)
+		tw.Close()
+		if _, err := s.PublishArchive(ctx, &buf, "ada"); !errors.Is(err, context.Canceled) {
+			t.Errorf("PublishArchive(cancelled) = %v", err)
+		}
+		nothingLeft(t, s)
+	})
+}
+
+// nothingLeft checks that the directory has no content but tmp, which is empty.
+func nothingLeft(t *testing.T, s *site) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(s.dir, "functions"))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+	if entries, _ := os.ReadDir(filepath.Join(s.dir, "functions", "tmp")); len(entries) != 0 {
+		t.Errorf("left behind in tmp: %v", entries)
+	}
+}
+
+// TestContentPutBack has content that is damaged, or that an interrupted
+// publishing or removing left half.
+func TestContentPutBack(t *testing.T) {
+	s := newSite(t)
+	dir := function(t, "say", "1.0.0")
+	p := publish(t, s, dir)
+	helper := filepath.Join(p.Dir, "bin", "helper")
+	for name, damage := range map[string]func() error{
+		"Changed": func() error { return errors.Join(os.Chmod(helper, 0o755), os.WriteFile(helper, []byte("evil"), 0o755)) },
+		"Mode":    func() error { return os.Chmod(helper, 0o444) },
+		"Removed": func() error { return os.Remove(helper) },
+		"Added":   func() error { return os.WriteFile(filepath.Join(p.Dir, "more"), nil, 0o644) },
+		"Gone":    func() error { return os.RemoveAll(p.Dir) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := damage(); err != nil {
+				t.Fatal(err)
+			}
+			again := publish(t, s, dir)
+			got, err := os.ReadFile(helper)
+			info, _ := os.Stat(helper)
+			if again.Created || err != nil || string(got) != "#!/bin/sh\necho 1.0.0\n" || info.Mode().Perm() != 0o555 {
+				t.Errorf("Publish(again) = created %v; helper = %q, %v, %v", again.Created, got, info, err)
+			}
+			if _, err := os.Stat(filepath.Join(p.Dir, "more")); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the added file is still there: %v", err)
+			}
+		})
+	}
+	t.Run("ResolveSaysSo", func(t *testing.T) {
+		s.store.Close()
+		if err := os.RemoveAll(p.Dir); err != nil {
+			t.Fatal(err)
+		}
+		s2 := open(t, s.dir)
+		_, err := s2.Resolve(t.Context(), "say")
+		wantError(t, err, fringe.Unavailable, "content of say@1.0.0 is damaged", "publish say@1.0.0 again")
+		publish(t, s2, dir)
+		if _, err := s2.Resolve(t.Context(), "say"); err != nil {
+			t.Errorf("Resolve(put back) = %v", err)
+		}
+		if err := s2.Unpublish(t.Context(), "say@1.0.0"); err != nil {
+			t.Fatal(err)
+		}
+		// Half a content without a version, as a crash while removing leaves it.
+		write(t, filepath.Join(p.Dir, "bin", "rest"), "x", 0o644)
+		again := publish(t, s2, dir)
+		if entries, err := os.ReadDir(filepath.Join(again.Dir, "bin")); !again.Created || again.Dir != p.Dir || len(entries) != 1 {
+			t.Errorf("Publish(over a rest) = %v, content %v, %v", again.Created, entries, err)
+		}
+	})
+}
+
+func TestPublishEnvironmentOfPython(t *testing.T) {
+	s := newSite(t)
+	var asked []fringe.EnvironmentName
+	c, err := catalogue.New(catalogue.Config{Store: s.store, Dir: t.TempDir(),
+		Derive: func(_ context.Context, env fringe.EnvironmentName, dir, file string) ([]byte, error) {
+			asked = append(asked, env)
+			return []byte(`{"cwlVersion": "v1.2", "class": "CommandLineTool", "baseCommand": "true", "inputs": [], "outputs": [], "$namespaces": {"fringe": "urn:fringe:ns#"},
+				"hints": {"fringe:Function": {"version": "1.0.0", "environment": "` + string(env) + `", "contract": "python", "handler": "function:main"}}}`), nil
+		}})
+	if err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range []string{"wsclean", "python"} {
+		if err := c.PutEnvironment(t.Context(), environment(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, test := range []struct{ src, want string }{
+		{`FRINGE = {"version": "1.0.0", "environment": "wsclean"}`, "wsclean"},
+		{`FRINGE: dict = {'environment' : 'wsclean'}`, "wsclean"},
+		{"FRINGE = {  # \"environment\": \"no\"}\n  'author': 'O\\'Neil } \"environment\": \"no\"',\n  'environment':\n    \"\"\"wsclean\"\"\"}", "wsclean"},
+		{`FRINGE = {"example": {"environment": "no"}, "keywords": ["environment", "no"], "environment": "wsclean"}`, "wsclean"},
+		{"FRINGE = {'version': '1.0.0'}\nOTHER = {'environment': 'no'}", "python"},
+		{`FRINGE = {"version": "environment", "author": "no"}`, "python"},
+		{"# FRINGE = {'environment': 'no'}\nx = 1", "python"},
+		{`FRINGE = {"version": "1`, "python"},
+		{`FRINGE = {"environment": "\`, "python"},
+		{`FRINGE = {"environment": ""}`, "python"},
+		{``, "python"},
+	} {
+		file := filepath.Join(t.TempDir(), fmt.Sprintf("f%d.py", i))
+		write(t, file, test.src, 0o644)
+		asked = nil
+		_, err := c.Publish(t.Context(), catalogue.PublishRequest{File: file})
+		if err != nil || len(asked) != 1 || string(asked[0]) != test.want {
+			t.Errorf("Publish(%s) asked for %v, %v, want %s", test.src, asked, err, test.want)
+		}
+	}
+}
+
+func TestPublishGitOneDirectory(t *testing.T) {
+	s := newSite(t)
+	repo := filepath.Join(t.TempDir(), "My_Functions")
+	write(t, filepath.Join(repo, "README"), "x", 0o644)
+	if err := os.MkdirAll(filepath.Join(repo, "functions"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(function(t, "only", "1.0.0"), filepath.Join(repo, "functions", "only")); err != nil {
+		t.Fatal(err)
+	}
+	commit := gitIn(t, repo)
+	commit()
+	if p, err := s.PublishGit(t.Context(), "file://"+repo, "ada"); err != nil || p.Ref() != "only@1.0.0" {
+		t.Errorf("PublishGit(one directory) = %v, %v", p.Version, err)
+	}
+	// A repository whose name is none of a function takes the document's id.
+	doc := strings.ReplaceAll(tool, "%V", "2.0.0")
+	write(t, filepath.Join(repo, "function.cwl"), doc, 0o644)
+	commit()
+	_, err := s.PublishGit(t.Context(), "file://"+repo, "ada")
+	wantError(t, err, fringe.Invalid, `"My_Functions" is not a name`)
+	write(t, filepath.Join(repo, "function.cwl"), "id: mine\n"+doc, 0o644)
+	commit()
+	if p, err := s.PublishGit(t.Context(), "file://"+repo, "ada"); err != nil || p.Ref() != "mine@2.0.0" {
+		t.Errorf("PublishGit(id) = %v, %v", p.Version, err)
+	}
+	empty := filepath.Join(t.TempDir(), "empty")
+	write(t, filepath.Join(empty, "README"), "x", 0o644)
+	gitIn(t, empty)()
+	_, err = s.PublishGit(t.Context(), "file://"+empty, "ada")
+	wantError(t, err, fringe.NotFound, "no function.cwl and no function.py")
+}
+
+// gitIn makes a repository and gives what commits all that is in it.
+func gitIn(t *testing.T, repo string) (commit func()) {
+	t.Helper()
 	git := func(args ...string) {
 		t.Helper()
 		cmd := exec.Command("git", append([]string{"-c", "user.name=T", "-c", "user.email=t@example.org", "-C", repo}, args...)...)
@@ -529,8 +813,20 @@ func TestPublishGit(t *testing.T) {
 		}
 	}
 	git("init", "-q")
-	git("add", ".")
-	git("commit", "-q", "-m", "A function")
+	return func() {
+		t.Helper()
+		git("add", ".")
+		git("commit", "-q", "-m", "A function")
+	}
+}
+
+func TestPublishGit(t *testing.T) {
+	s := newSite(t)
+	repo := function(t, "from-git", "1.0.0")
+	if err := os.Rename(function(t, "second", "3.0.0"), filepath.Join(repo, "second")); err != nil {
+		t.Fatal(err)
+	}
+	gitIn(t, repo)()
 	p, err := s.PublishGit(t.Context(), "file://"+repo, "ada")
 	if err != nil || p.Ref() != "from-git@1.0.0" {
 		t.Fatalf("PublishGit() = %v, %v", p.Version, err)
@@ -542,12 +838,12 @@ func TestPublishGit(t *testing.T) {
 		t.Errorf("PublishGit(#second) = %v, %v", p.Version, err)
 	}
 	_, err = s.PublishGit(t.Context(), "file://"+repo+"#third", "ada")
-	wantError(t, err, fringe.NotFound, "no directory third", "second")
+	wantError(t, err, fringe.NotFound, "directory third", "second")
 	_, err = s.PublishGit(t.Context(), "file://"+repo+"#../..", "ada")
 	wantError(t, err, fringe.Invalid)
 	_, err = s.PublishGit(t.Context(), "file:///nonexistent/repo", "ada")
 	wantError(t, err, fringe.Unavailable, "could not clone")
-	for _, bad := range []string{"http://example.org/x", "ext::sh -c id", "--upload-pack=id", "/tmp/x", "ftp://x/y", "https://-oProxyCommand=x/y", ""} {
+	for _, bad := range []string{"ext::sh -c id", "--upload-pack=id", "/tmp/x", "ftp://x/y", "https://-oProxyCommand=x/y", ""} {
 		_, err := s.PublishGit(t.Context(), bad, "ada")
 		wantError(t, err, fringe.Invalid)
 	}

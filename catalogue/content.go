@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,12 +21,12 @@ import (
 // Bounds of a function's content.
 const (
 	maxContent = 64 << 20
-	maxFiles   = 10_000
+	maxFiles   = 2000
 )
 
 // ignored says which entries are not content.
 func ignored(name string) bool {
-	return name == ".git" || name == "__pycache__"
+	return name == ".git" || name == "__pycache__" || strings.HasSuffix(name, ".pyc")
 }
 
 // leaf is a file or a symbolic link of a function's content.
@@ -45,7 +46,8 @@ type copier struct {
 }
 
 // copyContent copies the directory from into the empty directory to, read-only,
-// and gives its digest: over the paths, kinds and bytes of all files.
+// and gives its digest: over the paths, kinds and bytes of all files. Only the
+// files are read-only, so that who may remove a site can do it by rm -r.
 func copyContent(ctx context.Context, from, to string) (fringe.Digest, error) {
 	c := &copier{ctx: ctx, from: from, to: to}
 	err := filepath.WalkDir(from, c.visit)
@@ -81,8 +83,11 @@ func (c *copier) visit(path string, d fs.DirEntry, err error) error {
 	switch {
 	case rel == ".":
 		return nil
-	case ignored(d.Name()) && d.IsDir():
-		return fs.SkipDir
+	case ignored(d.Name()):
+		if d.IsDir() {
+			return fs.SkipDir
+		}
+		return nil
 	case d.IsDir():
 		return os.Mkdir(filepath.Join(c.to, rel), 0o755)
 	case len(c.leaves) >= maxFiles:
@@ -166,7 +171,9 @@ func (c *copier) link(rel string) error {
 
 // differences tells in which files two contents differ.
 func differences(ctx context.Context, old, new string) []string {
-	a, b := leavesOf(ctx, old), leavesOf(ctx, new)
+	// What cannot be read any more counts as a difference.
+	a, _ := leavesOf(ctx, old)
+	b, _ := leavesOf(ctx, new)
 	var out []string
 	for _, path := range sortedKeys(b) {
 		if was, ok := a[path]; !ok {
@@ -186,28 +193,100 @@ func differences(ctx context.Context, old, new string) []string {
 	return out
 }
 
-// leavesOf reads a content that is published or about to be.
-func leavesOf(ctx context.Context, dir string) map[string]leaf {
+// intact says whether the directory holds the very content of a digest.
+func intact(ctx context.Context, dir string, d fringe.Digest) bool {
+	leaves, err := leavesOf(ctx, dir)
+	return err == nil && digest(slices.Collect(maps.Values(leaves))) == d
+}
+
+// leavesOf reads a content that is published or about to be, by path.
+func leavesOf(ctx context.Context, dir string) (map[string]leaf, error) {
 	out := map[string]leaf{}
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil || d.IsDir() {
-			return errors.Join(err, ctx.Err())
+			return err
 		}
-		rel, _ := filepath.Rel(dir, path)
-		l := leaf{path: filepath.ToSlash(rel), mode: d.Type().String()}
-		if d.Type()&fs.ModeSymlink != 0 {
-			l.sum, err = os.Readlink(path)
-		} else {
-			var data []byte
-			data, err = os.ReadFile(path)
-			sum := sha256.Sum256(data)
-			l.sum = hex.EncodeToString(sum[:])
-			if info, e := d.Info(); e == nil {
-				l.mode = info.Mode().String()
-			}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
 		}
+		l, err := leafOf(path, d)
+		l.path = filepath.ToSlash(rel)
 		out[l.path] = l
 		return err
 	})
-	return out
+	return out, err
+}
+
+func leafOf(path string, d fs.DirEntry) (leaf, error) {
+	if d.Type()&fs.ModeSymlink != 0 {
+		target, err := os.Readlink(path)
+		return leaf{mode: "link", sum: target}, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return leaf{}, err
+	}
+	defer f.Close()
+	l := leaf{mode: "file"}
+	if info, err := f.Stat(); err == nil && info.Mode()&0o111 != 0 {
+		l.mode = "program"
+	}
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	l.sum = hex.EncodeToString(h.Sum(nil))
+	return l, err
+}
+
+// place moves a content to where its digest belongs, durably. What is there
+// already stays when a version has it and it is intact.
+func (c *Catalogue) place(ctx context.Context, from string, d fringe.Digest) error {
+	final := c.content(d)
+	if c.used(d) && intact(ctx, final, d) {
+		return nil
+	}
+	if err := syncTree(from); err != nil {
+		return err
+	}
+	if err := c.discard(final); err != nil {
+		return err
+	}
+	return errors.Join(os.Rename(from, final), syncFile(c.dir))
+}
+
+// discard removes a content. It is moved away first, so that no part of one is
+// ever at its place.
+func (c *Catalogue) discard(content string) error {
+	away, err := os.MkdirTemp(c.path("tmp"), "removed-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(away)
+	if err := os.Rename(content, filepath.Join(away, "content")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.RemoveAll(away)
+}
+
+// syncTree makes all files and directories below dir durable.
+func syncTree(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && (d.IsDir() || d.Type().IsRegular()) {
+			err = syncFile(path)
+		}
+		return err
+	})
+}
+
+// syncFile makes a file, or the entries of a directory, durable.
+func syncFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
 }

@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -27,12 +28,12 @@ const (
 var scpRE = regexp.MustCompile(`^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[A-Za-z0-9._~/-]+$`)
 
 // PublishGit publishes the function in a git repository: its default branch,
-// shallow. The URL's scheme is https, ssh or file, or it is written
-// user@host:path; after a # follows the function's directory when it is not the
-// repository's own.
+// shallow. The URL's scheme is https, http, ssh or file, or it is written
+// user@host:path. The function is the repository itself, or the one directory
+// that holds a function; after a # follows the directory when there are several.
 func (c *Catalogue) PublishGit(ctx context.Context, address, by string) (Published, error) {
 	const op = "catalogue.PublishGit"
-	repository, dir, _ := strings.Cut(address, "#")
+	repository, dir, chosen := strings.Cut(address, "#")
 	name, err := gitName(repository)
 	if err != nil {
 		return Published{}, err
@@ -45,21 +46,38 @@ func (c *Catalogue) PublishGit(ctx context.Context, address, by string) (Publish
 		return Published{}, disk(op, c.dir, err)
 	}
 	defer os.RemoveAll(tmp)
-	at := filepath.Join(tmp, name)
+	at := filepath.Join(tmp, "clone")
 	if err := c.clone(ctx, repository, at); err != nil {
 		return Published{}, err
 	}
-	if dir != "" {
-		root, err := filepath.EvalSymlinks(filepath.Join(at, dir))
-		if err != nil || !strings.HasPrefix(root, at+"/") {
-			return Published{}, fringe.Errorf(op, fringe.NotFound, "the repository %s has no directory %s; it has functions in %s", repository, dir, functionsIn(at))
+	found := functionsIn(at)
+	if !chosen && !slices.Contains(found, ".") && len(found) == 1 {
+		dir = found[0]
+	}
+	dir = filepath.Clean(dir)
+	if !slices.Contains(found, dir) {
+		return Published{}, noFunction(address, dir, found)
+	}
+	if dir == "." { // the name of a repository may be none of a function; then the document's id is it
+		return c.Publish(ctx, PublishRequest{Dir: at, Name: name, By: by, byID: !functionRE.MatchString(name)})
+	}
+	return c.Publish(ctx, PublishRequest{Dir: filepath.Join(at, dir), By: by})
+}
+
+// noFunction says where the functions of a repository are.
+func noFunction(address, dir string, found []string) error {
+	e := &fringe.Error{Op: "catalogue.PublishGit", Kind: fringe.NotFound, Component: fringe.Catalogue,
+		Message: fmt.Sprintf("there is no function.cwl and no function.py in the directory %s of %s", dir, address),
+		Cure:    "give a repository of functions"}
+	if found != nil {
+		repository, _, _ := strings.Cut(address, "#")
+		if len(found) > 8 {
+			found = append(found[:8:8], "…")
 		}
-		at = root
+		e.Message += "; there are functions in " + strings.Join(found, ", ")
+		e.Cure = "write " + repository + "#DIRECTORY"
 	}
-	if !exists(at, cwlFile) && !exists(at, pythonFile) {
-		return Published{}, fringe.Errorf(op, fringe.Invalid, "there is no function.cwl and no function.py at the top of %s; write URL#DIRECTORY; it has functions in %s", address, functionsIn(at))
-	}
-	return c.Publish(ctx, PublishRequest{Dir: at, By: by})
+	return e
 }
 
 // gitName checks an address and gives the repository's name.
@@ -74,40 +92,38 @@ func gitName(repository string) (string, error) {
 	} else {
 		u, err := url.Parse(repository)
 		if err != nil || u.Path == "" || strings.ContainsAny(repository, " \t\r\n") || strings.HasPrefix(u.Host, "-") {
-			return bad("is not the URL of a git repository", "write https://HOST/PATH.git, ssh://HOST/PATH or file:///PATH")
+			return bad("is not the URL of a git repository", "write https://HOST/PATH.git, ssh://HOST/PATH, USER@HOST:PATH or file:///PATH")
 		}
 		switch u.Scheme {
-		case "https", "ssh", "file":
+		case "https", "http", "ssh", "file":
 		default:
-			return bad("has a scheme that is not taken", "use https, ssh or file")
+			return bad("has a scheme that is not taken", "use https, http, ssh or file")
 		}
 		at = u.Path
 	}
-	name := strings.TrimSuffix(path.Base(strings.TrimRight(at, "/")), ".git")
-	if !functionRE.MatchString(name) {
-		return "repository", nil // the document's id must name the function then
-	}
-	return name, nil
+	return strings.TrimSuffix(path.Base(strings.TrimRight(at, "/")), ".git"), nil
 }
 
-// functionsIn lists the directories that hold functions.
-func functionsIn(root string) string {
+// functionsIn lists the directories of a repository that hold functions; "." is
+// the repository itself.
+func functionsIn(root string) []string {
 	var found []string
 	_ = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() && ignored(d.Name()) || len(found) == 8 {
+		switch {
+		case err != nil || !d.IsDir(): // what cannot be read holds no function
+			return nil
+		case ignored(d.Name()):
 			return fs.SkipDir
+		case !exists(p, cwlFile) && !exists(p, pythonFile):
+			return nil
 		}
-		if d.Name() == cwlFile || d.Name() == pythonFile {
-			if rel, err := filepath.Rel(root, filepath.Dir(p)); err == nil {
-				found = append(found, rel)
-			}
+		rel, err := filepath.Rel(root, p)
+		if err == nil {
+			found = append(found, rel)
 		}
-		return nil
+		return err
 	})
-	if found == nil {
-		return "no directory"
-	}
-	return strings.Join(found, ", ")
+	return found
 }
 
 // clone clones without hooks, submodules, filters or questions. It is ended
@@ -117,7 +133,7 @@ func (c *Catalogue) clone(ctx context.Context, repository, at string) error {
 	ctx, cancel := context.WithTimeout(ctx, gitTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "git", "-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=true", "-c", "protocol.allow=never",
-		"-c", "protocol.https.allow=always", "-c", "protocol.ssh.allow=always", "-c", "protocol.file.allow=always",
+		"-c", "protocol.https.allow=always", "-c", "protocol.http.allow=always", "-c", "protocol.ssh.allow=always", "-c", "protocol.file.allow=always",
 		"clone", "--quiet", "--depth", "1", "--single-branch", "--no-tags", "--no-recurse-submodules", "--template=", "--", repository, at)
 	cmd.Env = append(cmd.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=true", "SSH_ASKPASS=true", "GIT_LFS_SKIP_SMUDGE=1",
 		"GIT_SSH_COMMAND=ssh -oBatchMode=yes -oConnectTimeout=20", "LC_ALL=C")

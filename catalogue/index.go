@@ -18,7 +18,8 @@ const latest = "latest"
 // index is what is kept in memory of all versions.
 type index struct {
 	families     map[string]*family
-	names        []string // of the families, sorted
+	names        []string              // of the families, sorted
+	contents     map[fringe.Digest]int // how many releases have a content
 	environments map[fringe.EnvironmentName]fringe.Environment
 }
 
@@ -34,21 +35,25 @@ type release struct {
 	version     semver
 	digest      fringe.Digest
 	environment fringe.EnvironmentName
-	summary     string   // in lower case, for searching
+	summary     string   // a space and the summary in lower case, for searching
 	keywords    []string // in lower case
+
+	loading sync.Mutex // held while the version is read
 }
 
 func newRelease(v *Version) *release {
 	sv, _ := parseVersion(v.Version)
-	r := &release{name: string(v.Name), version: sv, digest: v.Digest, environment: v.Environment, summary: strings.ToLower(v.Doc.Summary)}
+	r := &release{name: string(v.Name), version: sv, digest: v.Digest, environment: v.Environment, summary: " " + strings.ToLower(v.Doc.Summary)}
 	for _, k := range v.Doc.Keywords {
 		r.keywords = append(r.keywords, strings.ToLower(k))
 	}
 	return r
 }
 
-func notHere(format string, args ...any) error {
-	return &fringe.Error{Op: "catalogue.Resolve", Kind: fringe.NotFound, Component: fringe.Catalogue, Message: fmt.Sprintf(format, args...)}
+// notHere is the error for what a function that is here has not.
+func notHere(name, format string, args ...any) error {
+	return &fringe.Error{Op: "catalogue.Resolve", Kind: fringe.NotFound, Component: fringe.Catalogue, Message: fmt.Sprintf(format, args...),
+		Cure: "see what it has with: fringe describe " + name}
 }
 
 // family gives a function's versions, or an error that tells near names.
@@ -80,15 +85,23 @@ func (x *index) find(ref string) (*release, error) {
 	if digits, ok := strings.CutPrefix(which, "sha256:"); ok {
 		return f.byDigest(name, digits)
 	}
-	for _, r := range f.releases {
-		if r.version.text == which {
-			return r, nil
-		}
+	if r := f.version(which); r != nil {
+		return r, nil
 	}
 	if aliasRE.MatchString(which) {
-		return nil, notHere("%s has no alias %s; it has %s", name, which, strings.Join(sortedKeys(f.aliases), ", "))
+		return nil, notHere(name, "%s has no alias %s; it has %s", name, which, strings.Join(sortedKeys(f.aliases), ", "))
 	}
-	return nil, notHere("%s has no version %.64q; it has %s", name, which, f.versionList())
+	return nil, notHere(name, "%s has no version %.64q; it has %s", name, which, f.versionList())
+}
+
+// version gives the release with the text of a version; nil when there is none.
+func (f *family) version(text string) *release {
+	for _, r := range f.releases {
+		if r.version.text == text {
+			return r
+		}
+	}
+	return nil
 }
 
 func (f *family) byDigest(name, digits string) (*release, error) {
@@ -103,7 +116,7 @@ func (f *family) byDigest(name, digits string) (*release, error) {
 		}
 	}
 	if found == nil {
-		return nil, notHere("%s has no version with the digest sha256:%.64s; it has %s", name, digits, f.versionList())
+		return nil, notHere(name, "%s has no version with the digest sha256:%.64s; it has %s", name, digits, f.versionList())
 	}
 	return found, nil
 }
@@ -131,11 +144,15 @@ func (x *index) add(r *release) {
 	}
 	i, _ := slices.BinarySearchFunc(f.releases, r, func(a, b *release) int { return a.version.compare(b.version) })
 	f.releases = slices.Insert(f.releases, i, r)
-	f.aliases[latest] = f.highest(nil)
+	f.aliases[latest] = f.highest()
+	x.contents[r.digest]++
 }
 
 // remove takes a release out of the index.
 func (x *index) remove(r *release) {
+	if x.contents[r.digest]--; x.contents[r.digest] == 0 {
+		delete(x.contents, r.digest)
+	}
 	f := x.families[r.name]
 	f.releases = slices.DeleteFunc(f.releases, func(o *release) bool { return o == r })
 	if len(f.releases) == 0 {
@@ -144,14 +161,14 @@ func (x *index) remove(r *release) {
 		x.names = slices.Delete(x.names, i, i+1)
 		return
 	}
-	f.aliases[latest] = f.highest(nil)
+	f.aliases[latest] = f.highest()
 }
 
-// highest gives the release that latest stands for, when one is left out.
-func (f *family) highest(without *release) *release {
+// highest gives the release that latest stands for.
+func (f *family) highest() *release {
 	var best *release
 	for _, r := range f.releases {
-		if r != without && (best == nil || r.version.pre == "" || best.version.pre != "") {
+		if best == nil || r.version.pre == "" || best.version.pre != "" {
 			best = r
 		}
 	}
@@ -160,7 +177,7 @@ func (f *family) highest(without *release) *release {
 
 // readIndex reads the index from the store.
 func readIndex(tx *store.Tx) (index, error) {
-	x := index{families: map[string]*family{}, environments: map[fringe.EnvironmentName]fringe.Environment{}}
+	x := index{families: map[string]*family{}, contents: map[fringe.Digest]int{}, environments: map[fringe.EnvironmentName]fringe.Environment{}}
 	if err := readVersions(tx, &x); err != nil {
 		return x, err
 	}
@@ -171,8 +188,7 @@ func readIndex(tx *store.Tx) (index, error) {
 }
 
 func readVersions(tx *store.Tx, x *index) error {
-	rows, err := tx.Query(`SELECT name, version, digest, json_extract(function, '$.environment'), json_extract(doc, '$.summary'),
-		json_extract(doc, '$.keywords') FROM catalogue_versions ORDER BY name, version`)
+	rows, err := tx.Query(`SELECT name, version, digest, environment, summary, keywords FROM catalogue_versions ORDER BY name`)
 	if err != nil {
 		return err
 	}
@@ -189,7 +205,7 @@ func readVersions(tx *store.Tx, x *index) error {
 			r.environment = fringe.EnvironmentName(*env)
 		}
 		if summary != nil {
-			r.summary = strings.ToLower(*summary)
+			r.summary = " " + strings.ToLower(*summary)
 		}
 		if keywords != nil {
 			if err := json.Unmarshal([]byte(strings.ToLower(*keywords)), &r.keywords); err != nil {

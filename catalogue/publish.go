@@ -1,16 +1,13 @@
 package catalogue
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -31,8 +28,10 @@ const (
 type PublishRequest struct {
 	Dir  string // a directory with a function.cwl or a function.py
 	File string // a bare .cwl or .py file
-	Name string // of the function; empty: that of the directory or the file
+	Name string // of the function; empty: the directory's, or the id of a bare document, or else the file's
 	By   string // the principal's name
+
+	byID bool // the document's id is the name when it has one
 }
 
 // Publish makes an immutable version of a function. Publishing the same content
@@ -67,11 +66,14 @@ func (c *Catalogue) Publish(ctx context.Context, req PublishRequest) (Published,
 type publication struct {
 	c       *Catalogue
 	by      string
-	name    string // unless the document's id says another
+	name    string // of the function
+	byID    bool   // the document's id is the name when it has one
+	bare    string // the base name of a bare file; empty for a directory
 	dir     string // the copied content
 	file    string // in it
 	digest  fringe.Digest
-	derived []byte // the derived document; nil when file is one
+	env     fringe.EnvironmentName // in which derived was made
+	derived []byte                 // the derived document; nil when file is one
 	v       *Version
 }
 
@@ -98,23 +100,29 @@ func (p *publication) stage(ctx context.Context, req PublishRequest) error {
 	default:
 		return cwl.Problems{{File: from, Message: "there is no function.cwl and no function.py", Cure: "give a directory with one of them, or a .cwl or .py file"}}
 	}
-	p.name = req.Name
-	if p.name == "" {
-		named := req.Dir
-		if named == "" {
-			named = strings.TrimSuffix(req.File, filepath.Ext(req.File))
-		}
-		abs, err := filepath.Abs(named)
-		if err != nil {
-			return err
-		}
-		p.name = filepath.Base(abs)
-	}
-	if err := os.Mkdir(p.dir, 0o755); err != nil {
+	if err := errors.Join(p.takeName(req), os.Mkdir(p.dir, 0o755)); err != nil {
 		return err
 	}
 	var err error
 	p.digest, err = copyContent(ctx, from, p.dir)
+	return err
+}
+
+// takeName finds the function's name, as far as the request tells it.
+func (p *publication) takeName(req PublishRequest) error {
+	p.name, p.byID = req.Name, req.byID
+	if req.File != "" {
+		p.bare = filepath.Base(req.File)
+	}
+	if p.name != "" {
+		return nil
+	}
+	if req.Dir == "" {
+		p.name, p.byID = strings.TrimSuffix(p.bare, filepath.Ext(p.bare)), true
+		return nil
+	}
+	abs, err := filepath.Abs(req.Dir)
+	p.name = filepath.Base(abs)
 	return err
 }
 
@@ -123,6 +131,9 @@ func (p *publication) wrapFile(file string) (string, error) {
 	name := map[string]string{".cwl": cwlFile, ".py": pythonFile}[filepath.Ext(file)]
 	if name == "" {
 		return "", cwl.Problems{{File: file, Message: "it is not a function", Cure: "give a directory with a function.cwl or function.py, or a .cwl or .py file"}}
+	}
+	if !exists(filepath.Dir(file), filepath.Base(file)) {
+		return "", &fringe.Error{Op: "catalogue.Publish", Kind: fringe.NotFound, Component: fringe.Catalogue, Message: file + " is not a file", Cure: "give a .cwl or .py file that is there"}
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -140,7 +151,8 @@ func exists(dir, file string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// same gives the version of a function that has this very content.
+// same gives the version of a function that has this very content; nil when
+// there is none, or when its content is damaged, so that publishing puts it back.
 func (c *Catalogue) same(ctx context.Context, name string, digest fringe.Digest) *Version {
 	c.mu.RLock()
 	var found *release
@@ -156,13 +168,11 @@ func (c *Catalogue) same(ctx context.Context, name string, digest fringe.Digest)
 		return nil
 	}
 	v, err := c.Resolve(ctx, name+"@"+found.version.text)
-	if err != nil {
-		return nil // damaged content is published anew
+	if err != nil || !intact(ctx, v.Dir, digest) {
+		return nil
 	}
 	return v
 }
-
-var pyEnvironmentRE = regexp.MustCompile(`(?s)\bFRINGE\s*(?::[^=\n]*)?=\s*\{.*?["']environment["']\s*:\s*["']([^"'\n]*)["']`)
 
 // describe parses the interface, deriving it first when it is Python.
 func (p *publication) describe(ctx context.Context) error {
@@ -188,14 +198,12 @@ func (p *publication) derive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	env, line := fringe.EnvironmentName("python"), 1
-	if m := pyEnvironmentRE.FindSubmatchIndex(src); m != nil {
-		env, line = fringe.EnvironmentName(src[m[2]:m[3]]), 1+bytes.Count(src[:m[2]], []byte("\n"))
-	}
+	env, line := pythonEnvironment(src)
 	if problem := p.c.environmentProblem(env); problem != nil {
 		problem.File, problem.Line = p.file, line
 		return cwl.Problems{*problem}
 	}
+	p.env = env
 	p.derived, err = p.c.cfg.Derive(ctx, env, p.dir, p.file)
 	return err
 }
@@ -220,7 +228,7 @@ func (c *Catalogue) environmentProblem(name fringe.EnvironmentName) *cwl.Problem
 func assemble(tool *cwl.Tool, p *publication) *Version {
 	v := &Version{Tool: tool, By: p.by, Published: time.Now().UTC().Truncate(time.Millisecond)}
 	v.Name, v.Digest = fringe.FunctionName(p.name), p.digest
-	if id := strings.TrimPrefix(tool.ID, "#"); id != "" && id != "main" {
+	if id := strings.TrimPrefix(tool.ID, "#"); p.byID && id != "" && id != "main" {
 		v.Name = fringe.FunctionName(id)
 	}
 	v.Shape, v.Contract = fringe.Task, fringe.Exec
@@ -229,7 +237,7 @@ func assemble(tool *cwl.Tool, p *publication) *Version {
 		v.Handler, v.Command, v.Raw, v.Warm = h.Handler, h.Command, h.Raw, h.Warm
 	}
 	if v.Environment == "" && p.derived != nil {
-		v.Environment = "python"
+		v.Environment = defaultPython
 	}
 	v.Limits, v.Network = tool.Limits(), tool.Network()
 	v.Doc = docOf(tool)
@@ -242,7 +250,7 @@ func docOf(tool *cwl.Tool) Doc {
 	if d.Summary == "" {
 		d.Summary, _, _ = strings.Cut(d.Text, "\n")
 	}
-	d.Summary = strings.Join(strings.Fields(d.Summary), " ")
+	d.Summary = clip(strings.Join(strings.Fields(d.Summary), " "))
 	ext := tool.Extensions
 	d.Author, d.Citation, d.License, d.CodeRepository = words(ext["s:author"]), words(ext["s:citation"]), words(ext["s:license"]), words(ext["s:codeRepository"])
 	switch k := ext["s:keywords"].(type) {
@@ -259,6 +267,20 @@ func docOf(tool *cwl.Tool) Doc {
 		d.Example, _ = json.Marshal(example)
 	}
 	return d
+}
+
+// clip ends a summary after a word when it is longer than a list can show.
+func clip(s string) string {
+	const most = 200
+	letters := []rune(s)
+	if len(letters) <= most {
+		return s
+	}
+	s = string(letters[:most])
+	if i := strings.LastIndexByte(s, ' '); i > most/2 {
+		s = s[:i]
+	}
+	return s + "…"
 }
 
 // words gives a schema.org value as text: a string, a list of them, or an
@@ -288,13 +310,13 @@ func words(v any) string {
 
 // check finds what a valid document can still have wrong as a function.
 func (p *publication) check() error {
+	v := p.v
 	var problems cwl.Problems
 	wrong := func(cure, format string, args ...any) {
 		problems = append(problems, cwl.Problem{File: p.file, Message: fmt.Sprintf(format, args...), Cure: cure})
 	}
-	v := p.v
 	if !functionRE.MatchString(string(v.Name)) {
-		wrong("name the directory, or the document's id, with 1 to 63 lower-case letters, digits and hyphens", "%.100q is not a name of a function", v.Name)
+		wrong("name the directory, or the id of a bare document, with 1 to 63 lower-case letters, digits and hyphens, no hyphen first or last", "%.100q is not a name of a function", v.Name)
 	}
 	if _, ok := parseVersion(v.Version); v.Version == "" {
 		wrong("add hints: {fringe:Function: {version: 1.0.0}} and $namespaces: {fringe: \"urn:fringe:ns#\"}", "the document has no version")
@@ -304,28 +326,48 @@ func (p *publication) check() error {
 	if problem := p.c.environmentProblem(v.Environment); problem != nil {
 		problem.File = p.file
 		problems = append(problems, *problem)
+	} else if env, _ := p.c.lookup(v.Environment); v.Contract == fringe.Python && env.Python == "" {
+		wrong("name an environment with Python, or write python: \"3\" in its environment.yaml and build it again", "the contract python needs Python, which the environment %q has not", v.Environment)
 	}
-	switch {
-	case v.Contract == fringe.HTTP && len(v.Command) == 0:
-		wrong("add command: [PROGRAM, ARGUMENT…] to the fringe:Function hint", "the contract http needs the program that listens")
-	case v.Contract == fringe.HTTP && v.Shape != fringe.Service:
-		wrong("write shape: service", "a function of the contract http is a service")
-	case v.Contract == fringe.Exec && v.Shape == fringe.Service:
-		wrong("write shape: task, or use the contract python or http", "a command line cannot be a service")
-	case v.Contract == fringe.Python && v.Handler == "":
-		wrong("add handler: MODULE:NAME to the fringe:Function hint", "the contract python needs a handler")
-	case v.Contract == fringe.Python:
+	if p.derived != nil && v.Environment != p.env {
+		wrong(fmt.Sprintf("write \"environment\": %q itself into FRINGE = {…}, not an expression", v.Environment), "the environment that FRINGE names cannot be read without running the file")
+	}
+	checkContract(v, wrong)
+	if v.Contract == fringe.Python {
 		if module, name, ok := strings.Cut(v.Handler, ":"); !ok || name == "" || !moduleThere(p.dir, module) {
-			wrong("write MODULE:NAME where MODULE.py is in the function's directory", "the handler %.100q is not in the directory", v.Handler)
+			wrong("add handler: MODULE:NAME to the fringe:Function hint, where MODULE.py is in the function's directory", "the handler %.100q is not in the directory", v.Handler)
 		}
-	}
-	if w := v.Warm; w.Max > 0 && w.Min > w.Max {
-		wrong("make min at most max", "warm.min is %d and warm.max is %d", w.Min, w.Max)
 	}
 	if problems != nil {
 		return problems
 	}
 	return nil
+}
+
+// checkContract finds what of the shape, the contract and its settings does not
+// fit together.
+func checkContract(v *Version, wrong func(cure, format string, args ...any)) {
+	switch {
+	case v.Contract == fringe.HTTP && len(v.Command) == 0:
+		wrong("add command: [PROGRAM, ARGUMENT…] to the fringe:Function hint", "the contract http needs the program that listens")
+	case v.Contract == fringe.HTTP && v.Shape != fringe.Service:
+		wrong("write shape: service", "a function of the contract http is a service")
+	case v.Contract != fringe.HTTP && len(v.Command) > 0:
+		wrong("remove command, or write contract: http", "a command is for the contract http; that of this function is %s", v.Contract)
+	case v.Contract == fringe.Exec && v.Shape == fringe.Service:
+		wrong("write shape: task, or use the contract python or http", "a command line cannot be a service")
+	case v.Contract == fringe.Exec && v.Raw:
+		wrong("remove raw, or use the contract python or http", "a command line cannot take the HTTP request itself")
+	case v.Raw && v.Shape != fringe.Service:
+		wrong("write shape: service", "a function that takes the HTTP request itself is a service")
+	}
+	w := v.Warm
+	if w.Max > 0 && w.Min > w.Max {
+		wrong("make min at most max", "warm.min is %d and warm.max is %d", w.Min, w.Max)
+	}
+	if min(w.Min, w.Max, w.Concurrency, w.Queue) < 0 || w.Idle < 0 {
+		wrong("write numbers from 0 on", "warm has a negative number")
+	}
 }
 
 func moduleThere(dir, module string) bool {
@@ -351,19 +393,52 @@ func (p *publication) explain(err error) error {
 	default:
 		return disk(op, p.c.dir, err)
 	}
-	mine := make(cwl.Problems, len(problems))
-	for i, q := range problems {
-		q.File = strings.TrimPrefix(strings.ReplaceAll(q.File, p.dir+"/", ""), "file://")
-		q.Message = strings.ReplaceAll(q.Message, p.dir+"/", "")
-		mine[i] = q
-	}
+	mine := p.located(problems)
 	what := "is a problem"
-	if len(mine) > 1 {
-		what = fmt.Sprintf("are %d problems", len(mine))
+	if len(mine.list) > 1 {
+		what = fmt.Sprintf("are %d problems", len(mine.list))
 	}
 	return &fringe.Error{Op: op, Kind: fringe.Invalid, Component: fringe.Catalogue, Err: mine,
 		Message: fmt.Sprintf("%s is not published; there %s:\n%s", p.name, what, mine.Error())}
 }
+
+// located gives the problems with the paths as the author knows them.
+func (p *publication) located(problems cwl.Problems) refusal {
+	mine := make(cwl.Problems, len(problems))
+	for i, q := range problems {
+		q.File = strings.TrimPrefix(strings.ReplaceAll(q.File, p.dir+"/", ""), "file://")
+		q.Message = strings.ReplaceAll(q.Message, p.dir+"/", "")
+		if p.bare != "" && q.File == p.file {
+			q.File = p.bare
+		}
+		mine[i] = q
+	}
+	return refusal{mine}
+}
+
+// refusal is what is wrong with a function, a line each.
+type refusal struct{ list cwl.Problems }
+
+// Error gives FILE:LINE: MESSAGE — CURE for each problem.
+func (r refusal) Error() string {
+	var lines []string
+	for _, q := range r.list {
+		line := q.Message
+		switch {
+		case q.File != "" && q.Line > 0:
+			line = fmt.Sprintf("%s:%d: %s", q.File, q.Line, line)
+		case q.File != "":
+			line = q.File + ": " + line
+		}
+		if q.Cure != "" {
+			line += " — " + q.Cure
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (r refusal) Unwrap() error { return r.list }
 
 // commit puts the content in its place and the version into the store.
 func (c *Catalogue) commit(ctx context.Context, p *publication) (Published, error) {
@@ -371,30 +446,44 @@ func (c *Catalogue) commit(ctx context.Context, p *publication) (Published, erro
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	v := p.v
-	if old, err := c.Resolve(ctx, v.Ref()); err == nil && old.Version == v.Version {
-		if old.Digest == v.Digest {
-			return Published{Version: old}, nil
-		}
+	if problem := c.environmentProblem(v.Environment); problem != nil { // removed meanwhile
+		problem.File = p.file
+		return Published{}, p.explain(cwl.Problems{*problem})
+	}
+	old := c.release(v)
+	if old != nil && old.digest != v.Digest {
 		return Published{}, c.conflict(ctx, old, p)
 	}
-	final := c.content(v.Digest)
-	if err := os.Rename(p.dir, final); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := c.place(ctx, p.dir, v.Digest); err != nil {
 		return Published{}, disk(op, c.dir, err)
 	}
-	v.Dir = final
-	if err := c.cfg.Store.Update(ctx, func(tx *store.Tx) error { return insertTx(tx, v, p) }); err != nil {
-		c.sweep(v.Digest)
-		return Published{}, fringe.E(op, err)
+	if old == nil {
+		if err := c.cfg.Store.Update(ctx, func(tx *store.Tx) error { return insertTx(tx, v, p) }); err != nil {
+			c.sweep(v.Digest)
+			return Published{}, fringe.E(op, err)
+		}
+		c.mu.Lock()
+		c.idx.add(newRelease(v))
+		c.mu.Unlock()
+		c.cfg.Log.Info("published", "function", v.Ref(), "digest", v.Digest, "principal", v.By)
 	}
-	c.mu.Lock()
-	c.idx.add(newRelease(v))
-	c.mu.Unlock()
-	c.cfg.Log.Info("published", "function", v.Ref(), "digest", v.Digest, "principal", v.By)
-	v, err := c.Resolve(ctx, v.Ref())
+	// It is published, whatever becomes of the caller.
+	v, err := c.Resolve(context.WithoutCancel(ctx), v.Ref())
 	if err != nil {
 		return Published{}, err
 	}
-	return Published{Version: v, Created: true}, nil
+	return Published{Version: v, Created: old == nil}, nil
+}
+
+// release gives the release of a version's name and number; nil when there is
+// none.
+func (c *Catalogue) release(v *Version) *release {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if f := c.idx.families[string(v.Name)]; f != nil {
+		return f.version(v.Version)
+	}
+	return nil
 }
 
 func insertTx(tx *store.Tx, v *Version, p *publication) error {
@@ -413,13 +502,15 @@ func insertTx(tx *store.Tx, v *Version, p *publication) error {
 }
 
 // conflict says how the content differs from what is published.
-func (c *Catalogue) conflict(ctx context.Context, old *Version, p *publication) error {
+func (c *Catalogue) conflict(ctx context.Context, old *release, p *publication) error {
 	c.mu.RLock()
-	highest := c.idx.families[string(old.Name)].highest(nil).version
+	releases := c.idx.families[old.name].releases
+	highest := releases[len(releases)-1].version
 	c.mu.RUnlock()
 	return &fringe.Error{Op: "catalogue.Publish", Kind: fringe.Conflict, Component: fringe.Catalogue,
-		Message: fmt.Sprintf("%s is published with other content (%s), and a version never changes", old.Ref(), strings.Join(differences(ctx, old.Dir, p.dir), ", ")),
-		Cure:    "give this one a higher version, such as " + highest.next()}
+		Message: fmt.Sprintf("%s@%s is published with other content (%s), and a version never changes", old.name, old.version.text,
+			strings.Join(differences(ctx, c.content(old.digest), p.dir), ", ")),
+		Cure: "raise the version, for example to " + highest.next()}
 }
 
 // PublishArchive publishes the function in a tar archive, gzipped or not: a
@@ -431,8 +522,13 @@ func (c *Catalogue) PublishArchive(ctx context.Context, r io.Reader, by string) 
 		return Published{}, disk(op, c.dir, err)
 	}
 	defer os.RemoveAll(tmp)
-	if err := archive.Untar(ctx, r, tmp, archive.Limits{Bytes: maxContent, Entries: 2 * maxFiles}); err != nil {
-		return Published{}, fringe.E(op, err)
+	if err := archive.Untar(ctx, &bounded{r: r}, tmp, archive.Limits{Bytes: maxContent, Entries: 2 * maxFiles}); err != nil {
+		if ctx.Err() != nil {
+			return Published{}, ctx.Err()
+		}
+		e := fringe.E(op, err)
+		e.Component = fringe.Catalogue
+		return Published{}, e
 	}
 	entries, err := os.ReadDir(tmp)
 	if err != nil {
@@ -445,7 +541,26 @@ func (c *Catalogue) PublishArchive(ctx context.Context, r io.Reader, by string) 
 	case len(entries) == 1:
 		req.File = filepath.Join(tmp, entries[0].Name())
 	default:
-		return Published{}, fringe.Errorf(op, fringe.Invalid, "the archive has %d entries at its top; pack one directory, named as the function, or one file", len(entries))
+		return Published{}, &fringe.Error{Op: op, Kind: fringe.Invalid, Component: fringe.Catalogue,
+			Message: fmt.Sprintf("the archive has %d entries at its top", len(entries)), Cure: "pack one directory, named as the function, or one .cwl or .py file"}
 	}
 	return c.Publish(ctx, req)
+}
+
+// bounded reads at most maxContent bytes of an archive, and says so when there
+// are more, or when the caller's own limit ends it there.
+type bounded struct {
+	r io.Reader
+	n int64
+}
+
+// Read implements io.Reader.
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	b.n += int64(n)
+	if b.n > maxContent || b.n == maxContent && err != nil && err != io.EOF {
+		return n, &fringe.Error{Op: "catalogue.PublishArchive", Kind: fringe.TooLarge, Component: fringe.Catalogue, Err: err,
+			Message: fmt.Sprintf("the archive has more than %d MiB", maxContent>>20), Cure: "keep large files as datasets, and name them as inputs"}
+	}
+	return n, err
 }

@@ -32,8 +32,8 @@ func (h hit) compare(o hit) int {
 
 // Search gives the latest versions of the functions that match, the best first
 // and without their Tool, and the cursor of the next page, which is empty at
-// the end. Functions that are published meanwhile may be missed by the pages
-// that follow, but none is given twice.
+// the end. A function whose latest version changes meanwhile may be missed by
+// the pages that follow, or come again.
 func (c *Catalogue) Search(ctx context.Context, q Query) ([]*Version, string, error) {
 	const op = "catalogue.Search"
 	limit := q.Limit
@@ -85,7 +85,8 @@ func (c *Catalogue) match(terms []string, after hit) []hit {
 	return hits
 }
 
-// score says how well a release matches; 0 when a term is nowhere in it.
+// score says how well a release matches; 0 when a term is nowhere in it. The
+// name counts more than a keyword, and that more than the summary.
 func score(r *release, terms []string) int {
 	sum := 1
 	for _, t := range terms {
@@ -94,21 +95,23 @@ func score(r *release, terms []string) int {
 		case r.name == t:
 			best = 100
 		case strings.HasPrefix(r.name, t):
-			best = 60
+			best = 80
 		case strings.Contains(r.name, t):
-			best = 40
+			best = 60
 		}
 		for _, k := range r.keywords {
 			if k == t {
 				best = max(best, 50)
 			} else if strings.Contains(k, t) {
-				best = max(best, 25)
+				best = max(best, 30)
 			}
 		}
-		if i := strings.Index(r.summary, t); i == 0 || i > 0 && r.summary[i-1] == ' ' {
-			best = max(best, 20)
-		} else if i > 0 {
-			best = max(best, 10)
+		switch {
+		case best > 0:
+		case strings.Contains(r.summary, " "+t):
+			best = 20
+		case strings.Contains(r.summary, t):
+			best = 10
 		}
 		if best == 0 {
 			return 0

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fringe"
+	"fringe/catalogue"
 	"fringe/store"
 )
 
@@ -45,6 +46,44 @@ func TestSearch(t *testing.T) {
 	wantError(t, err, fringe.Invalid, "cursor")
 	_, _, err = s.Search(t.Context(), query(strings.Repeat("a ", 100), 0, ""))
 	wantError(t, err, fringe.Invalid, "16")
+}
+
+// TestSearchRanks has one function for each place where a word can be, from
+// the name to the summary, and the same after a restart.
+func TestSearchRanks(t *testing.T) {
+	s := newSite(t)
+	want := []string{"sky", "sky-map", "all-sky", "d", "c", "b", "a"}
+	says := map[string][2]string{"d": {"x", "Sky"}, "c": {"x", "Skyline"}, "b": {"Map the sky", "x"}, "a": {"Whisky", "x"}}
+	for _, name := range []string{"a", "b", "c", "d", "all-sky", "sky-map", "sky"} {
+		said, ok := says[name]
+		if !ok {
+			said = [2]string{"x", "x"}
+		}
+		dir := function(t, name, "1.0.0")
+		write(t, filepath.Join(dir, "function.cwl"), strings.NewReplacer("%V", "1.0.0", "Say a word", said[0], "Words, Speech", said[1]).Replace(tool), 0o644)
+		publish(t, s, dir)
+	}
+	// Only the latest version counts, by what it says.
+	dir := function(t, "e", "1.0.0")
+	write(t, filepath.Join(dir, "function.cwl"), strings.NewReplacer("%V", "1.0.0", "Say a word", "Sky").Replace(tool), 0o644)
+	publish(t, s, dir)
+	publish(t, s, function(t, "e", "1.0.1"))
+	for range 2 {
+		var got []string
+		cursor := ""
+		for range want { // a page for each
+			found, next, err := s.Search(t.Context(), query("SKY", 1, cursor))
+			if err != nil || len(found) != 1 || found[0].Dir == "" {
+				t.Fatalf("Search() = %v, %v", found, err)
+			}
+			got, cursor = append(got, string(found[0].Name)), next
+		}
+		if !slices.Equal(got, want) || cursor != "" {
+			t.Errorf("Search(SKY) = %v, then %q; want %v", got, cursor, want)
+		}
+		s.store.Close()
+		s = open(t, s.dir)
+	}
 }
 
 // many fills the store with n functions by SQL and opens the catalogue anew:
@@ -156,10 +195,12 @@ func BenchmarkSearch(b *testing.B) {
 	}
 }
 
-func BenchmarkOpen(b *testing.B) {
+// BenchmarkNew starts on 10,000 functions.
+func BenchmarkNew(b *testing.B) {
 	s := many(b, 10_000)
-	s.store.Close()
 	for b.Loop() {
-		open(b, s.dir).store.Close()
+		if _, err := catalogue.New(catalogue.Config{Store: s.store, Dir: filepath.Join(s.dir, "functions")}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
