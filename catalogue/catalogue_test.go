@@ -551,22 +551,22 @@ func (e *endless) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// TestPublishArchiveHostile has archives that are made to do harm. Each is
-// refused with a sentence, and leaves nothing behind, inside or outside.
-func TestPublishArchiveHostile(t *testing.T) {
-	s := newSite(t)
-	doc := strings.ReplaceAll(tool, "%V", "1.0.0")
-	fn := tar.Header{Name: "fn/function.cwl", Size: int64(len(doc))}
+type hostile struct {
+	name    string
+	headers []tar.Header
+	kind    fringe.Kind
+	says    string
+}
+
+// hostileArchives gives archives around a function whose document has size
+// bytes.
+func hostileArchives(size int64) []hostile {
+	fn := tar.Header{Name: "fn/function.cwl", Size: size}
 	many := []tar.Header{fn}
 	for i := range 2001 {
 		many = append(many, tar.Header{Name: fmt.Sprintf("fn/%d", i)})
 	}
-	cases := []struct {
-		name    string
-		headers []tar.Header
-		kind    fringe.Kind
-		says    string
-	}{
+	return []hostile{
 		{"Parent", []tar.Header{fn, {Name: "fn/../../evil"}}, fringe.Invalid, "leads out"},
 		{"Absolute", []tar.Header{fn, {Name: "/tmp/evil"}}, fringe.Invalid, "absolute"},
 		{"LinkOut", []tar.Header{fn, {Name: "fn/l", Typeflag: tar.TypeSymlink, Linkname: "../../../fringe.db"}}, fringe.Invalid, "leads out"},
@@ -587,7 +587,15 @@ func TestPublishArchiveHostile(t *testing.T) {
 		{"SeveralTops", []tar.Header{{Name: "a/x"}, {Name: "b/x"}}, fringe.Invalid, "2 entries at its top"},
 		{"Name", []tar.Header{{Name: "Fn;rm/function.cwl", Size: fn.Size}}, fringe.Invalid, `"Fn;rm" is not a name`},
 	}
-	for _, c := range cases {
+}
+
+// TestPublishArchiveHostile has archives that are made to do harm. Each is
+// refused with a sentence, and leaves nothing behind, inside or outside.
+func TestPublishArchiveHostile(t *testing.T) {
+	s := newSite(t)
+	doc := strings.ReplaceAll(tool, "%V", "1.0.0")
+	fn := tar.Header{Name: "fn/function.cwl", Size: int64(len(doc))}
+	for _, c := range hostileArchives(fn.Size) {
 		t.Run(c.name, func(t *testing.T) {
 			var buf bytes.Buffer
 			zw := gzip.NewWriter(&buf)
@@ -615,6 +623,13 @@ func TestPublishArchiveHostile(t *testing.T) {
 			nothingLeft(t, s)
 		})
 	}
+}
+
+// TestPublishArchiveStream has archives that are wrong as streams.
+func TestPublishArchiveStream(t *testing.T) {
+	s := newSite(t)
+	doc := strings.ReplaceAll(tool, "%V", "1.0.0")
+	fn := tar.Header{Name: "fn/function.cwl", Size: int64(len(doc)), Mode: 0o644, Typeflag: tar.TypeReg}
 	t.Run("GzipBomb", func(t *testing.T) {
 		var buf bytes.Buffer
 		zw := gzip.NewWriter(&buf)
@@ -634,7 +649,6 @@ func TestPublishArchiveHostile(t *testing.T) {
 	t.Run("CutOff", func(t *testing.T) {
 		var buf bytes.Buffer
 		tw := tar.NewWriter(&buf)
-		fn.Mode = 0o644
 		tw.WriteHeader(&fn)
 		io.WriteString(tw, doc)
 		_, err := s.PublishArchive(t.Context(), bytes.NewReader(buf.Bytes()[:600]), "eve")
@@ -874,6 +888,48 @@ func TestPublishAtOnce(t *testing.T) {
 	if n != 4 {
 		t.Errorf("%d versions were created, want 4", n)
 	}
+}
+
+// TestReadWhileChanged resolves and searches while versions come and go. What
+// is read is one of the versions, whole.
+func TestReadWhileChanged(t *testing.T) {
+	s := newSite(t)
+	publish(t, s, function(t, "say", "1.0.0"))
+	dir := function(t, "say", "2.0.0")
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				v, err := s.Resolve(context.Background(), "say")
+				// Between finding it and reading it, 2.0.0 may go.
+				if kind := fringe.KindOf(err); err != nil && kind != fringe.NotFound && kind != fringe.Unavailable || err == nil && v.Tool == nil {
+					t.Errorf("Resolve() = %v, %v", v, err)
+				}
+				if v, err := s.Resolve(context.Background(), "say@1.0.0"); err != nil || v.Version != "1.0.0" {
+					t.Errorf("Resolve(1.0.0) = %v, %v", v, err)
+				}
+				if _, _, err := s.Search(context.Background(), query("say", 0, "")); err != nil {
+					t.Errorf("Search() = %v", err)
+				}
+			}
+		})
+	}
+	for range 20 {
+		if p := publish(t, s, dir); !p.Created {
+			t.Error("Publish(after Unpublish) did not create")
+		}
+		if err := s.Unpublish(t.Context(), "say@2.0.0"); err != nil {
+			t.Error(err)
+		}
+	}
+	close(done)
+	wg.Wait()
 }
 
 func query(text string, limit int, cursor string) catalogue.Query {
