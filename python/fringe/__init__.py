@@ -102,7 +102,7 @@ class _Note:
 
     def __repr__(self):
         names = [n for c in type(self).__mro__ for n in getattr(c, "__slots__", ())]
-        said = ", ".join(f"{n}={getattr(self, n)!r}" for n in names if getattr(self, n) not in (None, [], False))
+        said = ", ".join(f"{n}={getattr(self, n)!r}" for n in names if all(getattr(self, n) is not x for x in (None, False)) and getattr(self, n) != [])
         return f"{type(self).__name__}({said})"
 
 

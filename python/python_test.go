@@ -1,0 +1,43 @@
+// Package python_test runs the tests of the Python package fringe, and reads
+// the documents that it derives.
+package python_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// interpreters gives the Pythons to test with: the system's, and the oldest
+// that this machine has.
+func interpreters(t *testing.T) []string {
+	t.Helper()
+	const system = "/usr/bin/python3"
+	if _, err := os.Stat(system); err != nil {
+		t.Fatalf("%s is missing; make setup installs it", system)
+	}
+	found := []string{system}
+	for _, name := range []string{"python3.9", "python3.10"} {
+		if p, err := exec.LookPath(name); err == nil && exec.Command(p, "-c", "").Run() == nil {
+			return append(found, p)
+		}
+	}
+	return found
+}
+
+func TestUnits(t *testing.T) {
+	for _, python := range interpreters(t) {
+		t.Run(strings.ReplaceAll(python, "/", "-"), func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, python, "-m", "unittest", "discover", "-t", ".", "-s", "tests")
+			cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=.")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
