@@ -333,7 +333,7 @@ func TestQueue(t *testing.T) {
 			s := &site{callTime: 10 * time.Second}
 			p := open(t, s, pool.Config{})
 			fn := function("f", fringe.Warm{Max: 2, Queue: 4})
-			call(p, fn)
+			many(p, fn, 2)
 			results, errs := many(p, fn, 10)
 			if len(results) != 6 || len(errs) != 4 {
 				t.Fatalf("%d answers and %d errors, want 6 and 4", len(results), len(errs))
