@@ -22,10 +22,12 @@ import (
 	"fringe"
 	"fringe/contract"
 	"fringe/contract/contracttest"
+	"fringe/driver/process"
 )
 
 // TestMain serves as the program of the http contract when it is told to.
 func TestMain(m *testing.M) {
+	process.Main()
 	if role := os.Getenv("CONTRACT_PROGRAM"); role != "" {
 		program(role)
 		return
