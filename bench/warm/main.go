@@ -56,6 +56,7 @@ type options struct {
 type target struct {
 	name string
 	url  string
+	pid  int // of its server; 0 when that is not ours
 }
 
 func main() {
@@ -87,7 +88,7 @@ func run() error {
 		if !ok {
 			return errors.New("write name=URL")
 		}
-		targets = append(targets, target{name, u})
+		targets = append(targets, target{name: name, url: u})
 		return nil
 	})
 	flag.Func("header", "a header for all targets, `Name: value`", func(s string) error {
@@ -139,30 +140,30 @@ func startAll(ctx context.Context, o options) ([]target, func(), error) {
 		if len(o.only) > 0 && !slices.Contains(o.only, name) && name != "echo" {
 			continue
 		}
-		u, end, err := startRole(ctx, o, name, echo)
+		t, end, err := startRole(ctx, o, name, echo)
 		if err != nil {
 			stop()
 			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		}
 		stops = append(stops, end)
 		if name == "echo" {
-			echo = u
+			echo = t.url
 		}
-		targets = append(targets, target{name, u})
+		targets = append(targets, t)
 	}
 	return targets, stop, nil
 }
 
-// startRole starts this program again as a server and gives its URL.
-func startRole(ctx context.Context, o options, role, echo string) (string, func(), error) {
+// startRole starts this program again as a server.
+func startRole(ctx context.Context, o options, role, echo string) (target, func(), error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", nil, err
+		return target{}, nil, err
 	}
 	cmd := exec.CommandContext(ctx, self)
 	repo, err := filepath.Abs(o.repo)
 	if err != nil {
-		return "", nil, err
+		return target{}, nil, err
 	}
 	cmd.Env = append(os.Environ(), "WARM_ROLE="+role, "WARM_ECHO="+echo, "WARM_PYTHON="+o.python, "WARM_REPO="+repo, "WARM_WORKERS="+strconv.Itoa(o.workers))
 	cmd.Stderr = os.Stderr
@@ -171,10 +172,10 @@ func startRole(ctx context.Context, o options, role, echo string) (string, func(
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return "", nil, err
+		return target{}, nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return "", nil, err
+		return target{}, nil, err
 	}
 	end := func() {
 		cmd.Process.Signal(syscall.SIGTERM)
@@ -183,9 +184,9 @@ func startRole(ctx context.Context, o options, role, echo string) (string, func(
 	var u string
 	if _, err := fmt.Fscanln(out, &u); err != nil {
 		end()
-		return "", nil, errors.New("the server did not start")
+		return target{}, nil, errors.New("the server did not start")
 	}
-	return u, end, nil
+	return target{role, u, cmd.Process.Pid}, end, nil
 }
 
 // serve is the life of a measured server.

@@ -186,14 +186,14 @@ func table(o options, targets []target, all map[string]map[int][]point) {
 // streamAll sends a large body through each target that passes it on and
 // prints rates and the growth of the server's memory.
 func streamAll(ctx context.Context, o options, targets []target) error {
-	fmt.Printf("\n| target | %d MiB up MB/s | vs proxy |\n| --- | ---: | ---: |\n", o.stream)
+	fmt.Printf("\n| target | %d MiB up MB/s | vs proxy | peak memory grew by MiB |\n| --- | ---: | ---: | ---: |\n", o.stream)
 	base := 0.0
 	for _, name := range []string{"proxy", "echo", "http"} {
 		i := slices.IndexFunc(targets, func(t target) bool { return t.name == name })
 		if i < 0 {
 			continue
 		}
-		best := 0.0
+		best, before := 0.0, peak(targets[i].pid)
 		for range max(3, o.rounds) {
 			r, err := upload(ctx, targets[i].url+"?count", int64(o.stream)<<20)
 			if err != nil {
@@ -204,9 +204,25 @@ func streamAll(ctx context.Context, o options, targets []target) error {
 		if name == "proxy" {
 			base = best
 		}
-		fmt.Printf("| %s | %.0f | %.2f |\n", name, best, best/base)
+		fmt.Printf("| %s | %.0f | %.2f | %.1f |\n", name, best, best/base, peak(targets[i].pid)-before)
 	}
 	return nil
+}
+
+var highest = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
+
+// peak gives the largest resident memory of a process so far, in MiB.
+func peak(pid int) float64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	m := highest.FindSubmatch(b)
+	if m == nil {
+		return 0
+	}
+	kib, _ := strconv.ParseFloat(string(m[1]), 64)
+	return kib / 1024
 }
 
 // upload posts n bytes and gives the rate in MB/s.

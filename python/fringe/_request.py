@@ -1,7 +1,6 @@
 """The HTTP request of a raw handler, and what it may answer."""
 
 import json
-from urllib.parse import parse_qsl, unquote
 
 
 class Headers:
@@ -47,6 +46,8 @@ class Args(dict):
     """Query parameters: a dictionary of the first value of each."""
 
     def __init__(self, query):
+        from urllib.parse import parse_qsl  # here, as few workers need it and it takes long to import
+
         super().__init__()
         self._all = {}
         for k, v in parse_qsl(query, keep_blank_values=True):
@@ -92,8 +93,11 @@ class Request:
 
     def _fill(self, head, stream):
         self.method = head["method"]
-        self.raw_path = head["path"]
-        self.path = unquote(head["path"])
+        self.raw_path = self.path = head["path"]
+        if "%" in self.raw_path:
+            from urllib.parse import unquote
+
+            self.path = unquote(self.raw_path)
         self._query = head.get("query", "")
         self.query_string = self._query.encode()
         self.headers = Headers(head.get("headers") or ())
