@@ -147,16 +147,17 @@ func (c *collector) outputJSON() (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out map[string]any
+	var v any
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
-	if err := dec.Decode(&out); err != nil {
-		return nil, fmt.Errorf("cwl.output.json is not a JSON object: %s", err)
+	if err := dec.Decode(&v); err != nil {
+		return nil, fmt.Errorf("cwl.output.json is not JSON: %w", err)
 	}
-	if out == nil {
-		return nil, errors.New("cwl.output.json is null; it must be a JSON object")
+	out, ok := anyValue(v).(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("cwl.output.json is %s; it must be a JSON object", describe(v))
 	}
-	return anyValue(out).(map[string]any), nil
+	return out, nil
 }
 
 // port evaluates one output, or one field of a record.

@@ -91,6 +91,14 @@ func newPart(bracketed string) part {
 	return part{code: code, ref: parseReference(code)}
 }
 
+// text gives the expression as it is written.
+func (p *part) text() string {
+	if p.body {
+		return "$" + p.code
+	}
+	return "$(" + p.code + ")"
+}
+
 // closing gives the length of the bracketed code at the start of s, brackets
 // included; -1 when it is not closed. Strings and comments are passed over.
 func closing(s string) int {
@@ -430,6 +438,8 @@ func plain(v any) string {
 			return strings.ToLower(strings.TrimPrefix(fmt.Sprint(v), "+"))
 		}
 		return strconv.FormatFloat(v, 'f', -1, 64)
+	case []any, map[string]any:
+		return dump(v)
 	}
-	return dump(v)
+	return fmt.Sprint(v)
 }

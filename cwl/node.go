@@ -207,7 +207,7 @@ func parseYAML(file string, doc []byte) (n *node, err error) {
 	if j, ok := parseJSON(file, doc); ok {
 		return j, nil
 	}
-	tokens, problem := tokenize(string(doc))
+	tokens, problem := tokenize(quoteFlowKeys(string(doc)))
 	if problem != nil {
 		problem.File = file
 		return nil, Problems{*problem}
@@ -357,7 +357,7 @@ func (c *converter) convert(a ast.Node, depth int) *node {
 	case *ast.NanNode:
 		return c.scalar(v.Token, math.NaN())
 	case *ast.StringNode:
-		if v.Token.Type == token.StringType && isHugeNumber(v.Value) {
+		if v.Token.Type == token.StringType && isNumber(v.Value) {
 			if f, err := strconv.ParseFloat(v.Value, 64); err == nil {
 				return c.scalar(v.Token, f)
 			}
@@ -385,11 +385,42 @@ func (c *converter) convert(a ast.Node, depth int) *node {
 	return c.fail(a.GetToken(), "a YAML %s cannot be used here", a.Type())
 }
 
-// isHugeNumber says whether plain text is an integer of so many digits that the
-// parser takes it for a word.
-func isHugeNumber(s string) bool {
-	digits := strings.TrimLeft(s, "+-")
-	return len(s)-len(digits) <= 1 && len(digits) > 18 && len(digits) < 400 && strings.Trim(digits, "0123456789") == ""
+// isNumber says whether plain text is a decimal number of YAML's core schema
+// that the parser takes for a word: 1e-7, and integers of very many digits.
+func isNumber(s string) bool {
+	if len(s) > 400 || s == "" {
+		return false
+	}
+	rest := s
+	if rest[0] == '+' || rest[0] == '-' {
+		rest = rest[1:]
+	}
+	digits := func() int {
+		n := 0
+		for n < len(rest) && rest[n] >= '0' && rest[n] <= '9' {
+			n++
+		}
+		rest = rest[n:]
+		return n
+	}
+	n := digits()
+	if strings.HasPrefix(rest, ".") {
+		rest = rest[1:]
+		n += digits()
+	}
+	if n == 0 {
+		return false
+	}
+	if rest == "" {
+		return true
+	}
+	if rest[0] != 'e' && rest[0] != 'E' {
+		return false
+	}
+	if rest = rest[1:]; rest != "" && (rest[0] == '+' || rest[0] == '-') {
+		rest = rest[1:]
+	}
+	return digits() > 0 && rest == ""
 }
 
 // integer gives an int64; a float64 when the number is too large for it.

@@ -230,18 +230,18 @@ func (r *reader) compile(n *node, p *part) {
 			}
 		default:
 			if !r.javascript {
-				r.problem(n, `inputs, self and runtime are known; write \$( for a dollar and a bracket, or add InlineJavascriptRequirement for JavaScript`, "$(%s) does not begin with a known name", clip(p.code))
+				r.problem(n, `inputs, self and runtime are known; write \$( for a dollar and a bracket, or add InlineJavascriptRequirement for JavaScript`, "%s does not begin with a known name", clip(p.text()))
 				return
 			}
 		}
 	}
 	if !r.javascript {
-		r.problem(n, `add InlineJavascriptRequirement to the requirements, or write \$( for a dollar and a bracket`, "$(%s) is JavaScript, not a parameter reference", clip(p.code))
+		r.problem(n, `add InlineJavascriptRequirement to the requirements, or write \$( for a dollar and a bracket`, "%s is JavaScript, not a parameter reference", clip(p.text()))
 		return
 	}
 	js, err := compileExpression(p)
 	if err != nil && p.ref == nil {
-		r.problem(n, "", "the expression %s: %v", clip(p.code), err)
+		r.problem(n, "", "the expression %s: %v", clip(p.text()), err)
 		return
 	}
 	p.js = js

@@ -34,6 +34,10 @@ func (r *reader) readType(n *node, isInput bool) Type {
 }
 
 func (r *reader) namedType(n *node, s string, isInput bool) Type {
+	if len(s) > 1024 {
+		r.problem(n, "", "the name of a type has %d characters", len(s))
+		return Type{Kind: Any}
+	}
 	if base, ok := strings.CutSuffix(s, "?"); ok {
 		t := r.namedType(n, base, isInput)
 		t.Optional = true

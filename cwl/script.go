@@ -25,6 +25,10 @@ const (
 
 	busyFactor = 5
 
+	compileTime      = 5 * time.Second
+	maxScriptNesting = 500 // levels of brackets
+
+	maxScriptSource = 256 << 10 // bytes of one expression or library; the compiler recurses over them
 	maxScriptOutput = 16 << 20  // bytes of a result
 	maxScriptValues = 1_000_000 // values of a result, elements of an array
 	maxScriptMemory = 128 << 20 // bytes by which the heap may grow
@@ -56,20 +60,115 @@ func compileExpression(p *part) (*goja.Program, error) {
 	return compile("(function(){\"use strict\";return (" + p.code + "\n);})()")
 }
 
-func compile(source string) (p *goja.Program, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			p, err = nil, fmt.Errorf("it is not JavaScript that can be read (%v)", r)
+// compile compiles within bounds. The compiler cannot be interrupted: what it
+// would take very long over is refused before, and the caller does not wait
+// longer than compileTime.
+func compile(source string) (*goja.Program, error) {
+	if len(source) > maxScriptSource {
+		return nil, fmt.Errorf("it has %d bytes; %d are allowed", len(source), maxScriptSource)
+	}
+	if message := tangled(source); message != "" {
+		return nil, errors.New(message)
+	}
+	type answer struct {
+		program *goja.Program
+		err     error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				done <- answer{nil, fmt.Errorf("it is not JavaScript that can be read (%v)", r)}
+			}
+		}()
+		p, err := goja.Compile("expression", source, false)
+		if err != nil {
+			err = errors.New("it is not valid JavaScript: " + syntaxMessage(err))
 		}
+		done <- answer{p, err}
 	}()
-	if nested(source) {
-		return nil, errors.New("it is nested too deeply")
+	limit := time.NewTimer(compileTime)
+	defer limit.Stop()
+	select {
+	case a := <-done:
+		return a.program, a.err
+	case <-limit.C:
+		return nil, errors.New("it takes too long to compile")
 	}
-	p, err = goja.Compile("expression", source, false)
-	if err != nil {
-		return nil, errors.New("it is not valid JavaScript: " + syntaxMessage(err))
+}
+
+// tangled says why a source is refused for its nesting. Brackets in strings and
+// comments do not count.
+func tangled(source string) string {
+	if strings.Count(source, "=>") > 4*maxScriptNesting {
+		return fmt.Sprintf("it has more than %d arrow functions", 4*maxScriptNesting)
 	}
-	return p, nil
+	// For each open bracket: how deep arrow functions whose parameters are
+	// taken apart nest in it. The compiler reads those twice at each level.
+	arrows := make([]int, 1, 64)
+	labels := 0   // one after the other
+	var last byte // that is no space
+	for i := 0; i < len(source); i++ {
+		c := source[i]
+		switch {
+		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+			continue
+		case c == '"' || c == '\'':
+			if n := quoted(source[i:]); n > 0 {
+				i += n - 1
+			}
+		case c == '/' && i+1 < len(source) && (source[i+1] == '/' || source[i+1] == '*'):
+			n := comment(source[i:])
+			if n < 0 {
+				return ""
+			}
+			i += n - 1
+			continue
+		case c == '(' || c == '[' || c == '{':
+			arrows = append(arrows, 0)
+		case (c == ')' || c == ']' || c == '}') && len(arrows) > 1:
+			n := arrows[len(arrows)-1]
+			if c == ')' && (last == ']' || last == '}') && strings.HasPrefix(strings.TrimLeft(source[i+1:], " \t\r\n"), "=>") {
+				n++
+			}
+			arrows = arrows[:len(arrows)-1]
+			arrows[len(arrows)-1] = max(arrows[len(arrows)-1], n)
+			if n > 8 {
+				return "its arrow functions nest too deeply"
+			}
+		}
+		switch {
+		case c == ':':
+			labels++
+		case !isWord(c):
+			labels = 0
+		}
+		last = c
+		if labels > maxScriptNesting || len(arrows) > maxScriptNesting {
+			return fmt.Sprintf("it is nested too deeply; %d levels are allowed", maxScriptNesting)
+		}
+	}
+	return ""
+}
+
+func isWord(c byte) bool {
+	return c == '_' || c == '$' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
+}
+
+// quoted gives the length of the string at the start of s; 0 when it does not
+// end on its line.
+func quoted(s string) int {
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '\n':
+			return 0
+		case s[0]:
+			return i + 1
+		}
+	}
+	return 0
 }
 
 // syntaxMessage takes the parser's first complaint. Its lines are those of the
@@ -80,30 +179,6 @@ func syntaxMessage(err error) string {
 		s = s[:i]
 	}
 	return strings.TrimPrefix(s, "expression: ")
-}
-
-// nested says whether brackets or operators nest so deeply that the compiler,
-// which recurses, would use too much stack.
-func nested(source string) bool {
-	const most = 10_000
-	depth, deepest, run, longest := 0, 0, 0, 0
-	for i := 0; i < len(source); i++ {
-		switch source[i] {
-		case '(', '[', '{':
-			depth++
-			deepest = max(deepest, depth)
-		case ')', ']', '}':
-			depth--
-		}
-		switch source[i] {
-		case '!', '~', '-', '+', ' ', '\n', '\t':
-			run++
-			longest = max(longest, run)
-		default:
-			run = 0
-		}
-	}
-	return deepest > most || longest > 10*most || len(source) > maxDocument
 }
 
 // run gives the value of an expression.

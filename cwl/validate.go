@@ -126,7 +126,7 @@ func coerce(t *Type, v any) (any, bool) {
 		return n, ok && (t.Kind == Long || n >= math.MinInt32 && n <= math.MaxInt32)
 	case Float, Double:
 		f, ok := realNumber(v)
-		return f, ok
+		return f, ok && !math.IsNaN(f) && !math.IsInf(f, 0)
 	case String:
 		_, ok := v.(string)
 		return v, ok
