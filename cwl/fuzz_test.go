@@ -36,6 +36,8 @@ func seeds(f *testing.F, file string) {
 func FuzzParse(f *testing.F) {
 	seeds(f, "tool.cwl")
 	f.Fuzz(func(t *testing.T, doc []byte) {
+		hangs := time.AfterFunc(20*time.Second, func() { panic("it does not end") })
+		defer hangs.Stop()
 		tool, err := cwl.Parse("fuzz.cwl", doc, nil)
 		if err != nil {
 			if err.Error() == "" {
