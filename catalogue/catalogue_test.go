@@ -516,7 +516,7 @@ func TestPublishArchive(t *testing.T) {
 	if err != nil || p.Ref() != "packed@1.0.0" || p.By != "ada" {
 		t.Fatalf("PublishArchive(directory) = %v, %v", p.Version, err)
 	}
-	p, err = s.PublishArchive(t.Context(), pack("packed/function.cwl", "id: other\n"+doc, "packed/bin/x", "#!/bin/sh\n"), "ada")
+	_, err = s.PublishArchive(t.Context(), pack("packed/function.cwl", "id: other\n"+doc, "packed/bin/x", "#!/bin/sh\n"), "ada")
 	wantError(t, err, fringe.Conflict, "packed@1.0.0", "changed function.cwl", "raise the version")
 	p, err = s.PublishArchive(t.Context(), pack("single.cwl", doc), "ada")
 	if err != nil || p.Ref() != "single@1.0.0" {
