@@ -8,7 +8,8 @@
 //
 // Further targets are given with -url name=URL; they must answer POST. The load
 // generator is wrk. The table goes to stdout: latencies at one connection,
-// requests per second at several, and both relative to the proxy.
+// requests per second at several, and the medians of their ratios to the proxy in
+// the same round.
 package main
 
 import (
@@ -74,8 +75,8 @@ func main() {
 func run() error {
 	var o options
 	var targets []target
-	flag.DurationVar(&o.duration, "d", 3*time.Second, "`time` of one measurement")
-	flag.IntVar(&o.rounds, "rounds", 3, "`number` of interleaved rounds; the median counts")
+	flag.DurationVar(&o.duration, "d", time.Second, "`time` of one measurement, in whole seconds")
+	flag.IntVar(&o.rounds, "rounds", 9, "`number` of interleaved rounds; the median counts")
 	flag.StringVar(&o.python, "python", "/usr/bin/python3", "the `interpreter`")
 	flag.StringVar(&o.repo, "repo", ".", "the `directory` of the repository")
 	flag.IntVar(&o.size, "size", 1024, "`bytes` of the message")

@@ -51,11 +51,11 @@ func measure(ctx context.Context, o options, targets []target) error {
 	}
 	all := map[string]map[int][]point{}
 	for round := range o.rounds {
-		for _, t := range targets {
-			if all[t.name] == nil {
-				all[t.name] = map[int][]point{}
-			}
-			for _, c := range o.connections {
+		for _, c := range o.connections {
+			for _, t := range targets { // one after another, so that all meet the same other work
+				if all[t.name] == nil {
+					all[t.name] = map[int][]point{}
+				}
 				p, err := wrk(ctx, o, t, c, script)
 				if err != nil {
 					return fmt.Errorf("%s: %w", t.name, err)
@@ -139,24 +139,34 @@ func wrk(ctx context.Context, o options, t target, connections int, script strin
 	return p, nil
 }
 
-// table prints medians, and ratios to the proxy of the same run.
+// table prints medians, and the medians of the ratios to the proxy in the same
+// round.
 func table(o options, targets []target, all map[string]map[int][]point) {
-	value := func(name string, c int, f func(point) float64) float64 {
+	median := func(name string, c int, f func(point) float64) string {
 		var v []float64
 		for _, p := range all[name][c] {
 			v = append(v, f(p))
 		}
-		slices.Sort(v)
-		if len(v) == 0 {
-			return 0
+		return fmt.Sprintf("%.0f", middle(v))
+	}
+	ratio := func(name string, c int, f func(point) float64) string {
+		var v []float64
+		base := all["proxy"][c]
+		for i, p := range all[name][c] {
+			if i < len(base) {
+				v = append(v, f(p)/f(base[i]))
+			}
 		}
-		return v[len(v)/2]
+		if len(v) == 0 {
+			return "–"
+		}
+		return fmt.Sprintf("%.2f", middle(v))
 	}
 	p50 := func(p point) float64 { return float64(p.p50.Microseconds()) }
-	p99 := func(p point) float64 { return float64(p.p99.Microseconds()) / 1000 }
+	p99 := func(p point) float64 { return float64(p.p99.Microseconds()) }
 	perSecond := func(p point) float64 { return p.rate }
 	first := o.connections[0]
-	fmt.Printf("| target | c=%d p50 µs | c=%d p99 ms |", first, first)
+	fmt.Printf("| target | c=%d p50 µs | c=%d p99 µs |", first, first)
 	rule := "| --- | ---: | ---: |"
 	for _, c := range o.connections {
 		fmt.Printf(" c=%d /s |", c)
@@ -164,23 +174,20 @@ func table(o options, targets []target, all map[string]map[int][]point) {
 	}
 	fmt.Printf(" p50 vs proxy | /s vs proxy |\n%s ---: | ---: |\n", rule)
 	for _, t := range targets {
-		fmt.Printf("| %s | %.0f | %.2f |", t.name, value(t.name, first, p50), value(t.name, first, p99))
-		ratios := []string{}
+		fmt.Printf("| %s | %s | %s |", t.name, median(t.name, first, p50), median(t.name, first, p99))
+		var ratios []string
 		for _, c := range o.connections {
-			r := value(t.name, c, perSecond)
-			fmt.Printf(" %.0f |", r)
-			ratio := "–"
-			if base := value("proxy", c, perSecond); base > 0 {
-				ratio = fmt.Sprintf("%.2f", r/base)
-			}
-			ratios = append(ratios, ratio)
+			fmt.Printf(" %s |", median(t.name, c, perSecond))
+			ratios = append(ratios, ratio(t.name, c, perSecond))
 		}
-		ratio := "–"
-		if base := value("proxy", first, p50); base > 0 {
-			ratio = fmt.Sprintf("%.2f", value(t.name, first, p50)/base)
-		}
-		fmt.Printf(" %s | %s |\n", ratio, strings.Join(ratios, " / "))
+		fmt.Printf(" %s | %s |\n", ratio(t.name, first, p50), strings.Join(ratios, " / "))
 	}
+}
+
+// middle gives the median.
+func middle(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
 }
 
 // streamAll sends a large body through each target that passes it on and
