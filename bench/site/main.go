@@ -270,7 +270,7 @@ func (b *bench) tool(rounds int) error {
 	if err != nil {
 		return err
 	}
-	inputs := map[string]any{"vis": []any{map[string]any{"class": "Directory", "location": location}}, "size": []int{512, 512},
+	inputs := map[string]any{"ms": map[string]any{"class": "Directory", "location": location}, "size": 512, "threads": 2,
 		"scale": "5asec", "niter": 1000, "mgain": 0.8, "auto_threshold": 3}
 	var bare, through []time.Duration
 	var through1 string

@@ -36,7 +36,7 @@ used in place when the site is on this machine and sent up otherwise.
 
 The answer is the output object. With -o its files are brought to a directory.`,
 		Example: `  fringe call gaussian-blur image=galaxy.fits sigma=3 -o out
-  fringe call wsclean vis=user:m87.ms size=1024,1024 scale=0.12masec niter=2000
+  fringe call wsclean ms=user:m87.ms size=1024 scale=0.12masec niter=2000
   fringe call wsclean --inputs job.json`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completeFunctions,
