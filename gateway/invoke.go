@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -130,7 +131,7 @@ func jsonInputs(req *site.Request, r io.Reader) error {
 	if err != nil {
 		return bodyError(op, err)
 	}
-	if len(strings.TrimSpace(string(b))) == 0 {
+	if len(bytes.TrimSpace(b)) == 0 {
 		req.Inputs = map[string]any{}
 		return nil
 	}

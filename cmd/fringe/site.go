@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sort"
 	"time"
 
@@ -37,6 +38,11 @@ calls end, then stops.`,
 			cfg.Log = a.stderr
 			if err := process.PrivateMounts(); err != nil {
 				fmt.Fprintln(a.stderr, "fringe: no private mounts:", err)
+			}
+			if os.Getenv("GOGC") == "" {
+				// The live heap is a few megabytes: collecting at its double
+				// would be done dozens of times a second under load.
+				debug.SetGCPercent(400)
 			}
 			return server.Run(cmd.Context(), cfg, func(url string) {
 				fmt.Fprintf(a.stdout, "Fringe %s at %s\n  directory  %s\n  token      %s\n", server.Version(), url, cfg.Dir,
