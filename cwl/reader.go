@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/dop251/goja"
+
+	"fringe"
 )
 
 // Names of the namespaces that are known whatever prefix a document gives them.
@@ -111,45 +113,20 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-// suggest gives "; did you mean …?" when a name is near one of the known ones.
+// suggest gives "; did you mean …?" when a name is near one of the known ones,
+// whatever its case.
 func suggest(name string, known []string) string {
-	best, limit := "", 1+len(name)/4
-	for _, k := range known {
-		if d := distance(strings.ToLower(name), strings.ToLower(k), limit); d <= limit {
-			best, limit = k, d-1
-		}
+	as := make(map[string]string, len(known))
+	lower := make([]string, len(known))
+	for i, k := range known {
+		lower[i] = strings.ToLower(k)
+		as[lower[i]] = k
 	}
-	if best == "" {
+	near := fringe.Nearest(strings.ToLower(name), lower, 1)
+	if len(near) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-// distance is the number of edits between two names, a swap of neighbours
-// being one; more than limit when it is more than that.
-func distance(a, b string, limit int) int {
-	if limit < 0 || len(a)-len(b) > limit || len(b)-len(a) > limit || len(a) > 256 {
-		return limit + 1
-	}
-	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		now, last, before := rows[i%3], rows[(i+2)%3], rows[(i+1)%3]
-		now[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			now[j] = min(last[j]+1, now[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				now[j] = min(now[j], before[j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)%3][len(b)]
+	return fmt.Sprintf("; did you mean %q?", as[near[0]])
 }
 
 // text reads a string field; "" when it is absent.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"math"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -129,5 +130,19 @@ func TestThreadsAndMemoryAreTheLimits(t *testing.T) {
 		if strings.Contains(strings.ToLower(log), not) {
 			t.Errorf("wsclean's log says %q", not)
 		}
+	}
+}
+
+// WSClean run with its defaults stops at a measurement set with several
+// spectral windows; the function takes one as it comes.
+func TestSeveralSpectralWindowsNeedNoOption(t *testing.T) {
+	observations, err := filepath.Abs("../testdata/observations/mojave.uvfits")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ms := location(t, call(t, "import-uvfits", object{"uvfits": object{"class": "File", "location": "file://" + observations}}), "ms")
+	im := readFITS(t, pathOf(t, location(t, call(t, "wsclean", object{"ms": directory(ms), "size": 256, "scale": "0.12masec"}), "image")))
+	if p := im.peak(); p < 0.5 || p > 3 {
+		t.Errorf("the peak is %.2f Jy/beam, want that of M87's core, about 1.4 by briggs and near it by uniform weights", p)
 	}
 }

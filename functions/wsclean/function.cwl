@@ -66,6 +66,7 @@ requirements:
 baseCommand: wsclean-checked
 arguments:
   - -no-update-model-required
+  - -reorder  # several spectral windows cannot be read in any other way
   - {prefix: -temp-dir, valueFrom: $(runtime.tmpdir)}
   - {prefix: -j, valueFrom: $(runtime.cores)}
   - {prefix: -abs-mem, valueFrom: '$((runtime.ram * 0.8 / 1024).toFixed(3))'}
