@@ -28,6 +28,11 @@ type Call struct {
 	Body   io.Reader // nil when there is none; read once
 	Length int64     // of Body; -1 when not known
 
+	// Trace is the caller's trace context (traceparent of W3C Trace Context);
+	// empty when there is none. Typed functions get it with the call, raw
+	// ones find it in Header too.
+	Trace string
+
 	// Dir is the call's private directory as the instance sees it; empty
 	// when the call has no files. Files are made visible below it before
 	// the handler runs.

@@ -3,16 +3,17 @@ package fringe
 // Environment is a built environment: what code needs in order to run, at an
 // immutable place on this machine.
 type Environment struct {
-	Name      EnvironmentName   `json:"name"`
-	Digest    Digest            `json:"digest"` // covers the exact resolved versions
-	Contract  Contract          `json:"contract"`
-	Root      string            `json:"-"`                 // "" is the host's own root
-	Layers    []string          `json:"-"`                 // directories laid over Root, the uppermost first
-	Venv      string            `json:"-"`                 // the Python virtual environment; empty when there is none
-	Python    string            `json:"python,omitempty"`  // the interpreter, absolute; empty when the environment has none
-	Preload   []string          `json:"preload,omitempty"` // modules that a worker imports before its first call
-	Variables map[string]string `json:"variables,omitempty"`
-	Limits    Limits            `json:"limits"`   // defaults for its functions
-	Packages  map[string]string `json:"packages"` // "apt:wsclean" → exact version
-	LogPath   string            `json:"-"`        // of the build
+	Name        EnvironmentName   `json:"name"`
+	Description string            `json:"description,omitempty"` // for people; no digest covers it
+	Digest      Digest            `json:"digest"`                // covers the exact resolved versions
+	Contract    Contract          `json:"contract"`
+	Root        string            `json:"-"`                 // "" is the host's own root
+	Layers      []string          `json:"-"`                 // directories laid over Root, the uppermost first
+	Venv        string            `json:"-"`                 // the Python virtual environment; empty when there is none
+	Python      string            `json:"python,omitempty"`  // the interpreter, absolute; empty when the environment has none
+	Preload     []string          `json:"preload,omitempty"` // modules that a worker imports before its first call
+	Variables   map[string]string `json:"variables,omitempty"`
+	Limits      Limits            `json:"limits"`   // defaults for its functions
+	Packages    map[string]string `json:"packages"` // "apt:wsclean" → exact version
+	LogPath     string            `json:"-"`        // of the build
 }

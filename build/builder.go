@@ -213,12 +213,12 @@ func assemble(d Declaration, a apt, p python) manifest {
 			packages["pip:"+name] = from
 		}
 	}
-	m := manifest{Description: d.Description, Layer: a.layer, Closure: a.closure}
+	m := manifest{Layer: a.layer, Closure: a.closure}
 	if p.venv != "" {
 		m.Venv = filepath.Base(p.venv)
 	}
 	m.Environment = fringe.Environment{
-		Name: d.Name, Contract: d.Contract, Python: p.program(), Preload: d.Preload,
+		Name: d.Name, Description: d.Description, Contract: d.Contract, Python: p.program(), Preload: d.Preload,
 		Variables: d.Variables, Limits: d.Limits, Packages: packages,
 		Digest: digestOf([]any{d, a.closure, a.layer, p.path, p.version, p.frozen}),
 	}

@@ -16,7 +16,6 @@ import (
 // manifest is what is stored of a built environment.
 type manifest struct {
 	Environment fringe.Environment `json:"environment"`
-	Description string             `json:"description,omitempty"`
 	Built       time.Time          `json:"built"`
 	Layer       string             `json:"layer,omitempty"`   // name below layers/
 	Venv        string             `json:"venv,omitempty"`    // name below venvs/

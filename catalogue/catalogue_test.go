@@ -783,6 +783,9 @@ func TestPublishEnvironmentOfPython(t *testing.T) {
 	}
 }
 
+// ada may read what the server's user reads; a publisher may not.
+var ada = fringe.Principal{Name: "ada", Role: fringe.Operator}
+
 func TestPublishGitOneDirectory(t *testing.T) {
 	s := newSite(t)
 	repo := filepath.Join(t.TempDir(), "My_Functions")
@@ -795,24 +798,24 @@ func TestPublishGitOneDirectory(t *testing.T) {
 	}
 	commit := gitIn(t, repo)
 	commit()
-	if p, err := s.PublishGit(t.Context(), "file://"+repo, "ada"); err != nil || p.Ref() != "only@1.0.0" {
+	if p, err := s.PublishGit(t.Context(), "file://"+repo, ada); err != nil || p.Ref() != "only@1.0.0" {
 		t.Errorf("PublishGit(one directory) = %v, %v", p.Version, err)
 	}
 	// A repository whose name is none of a function takes the document's id.
 	doc := strings.ReplaceAll(tool, "%V", "2.0.0")
 	write(t, filepath.Join(repo, "function.cwl"), doc, 0o644)
 	commit()
-	_, err := s.PublishGit(t.Context(), "file://"+repo, "ada")
+	_, err := s.PublishGit(t.Context(), "file://"+repo, ada)
 	wantError(t, err, fringe.Invalid, `"My_Functions" is not a name`)
 	write(t, filepath.Join(repo, "function.cwl"), "id: mine\n"+doc, 0o644)
 	commit()
-	if p, err := s.PublishGit(t.Context(), "file://"+repo, "ada"); err != nil || p.Ref() != "mine@2.0.0" {
+	if p, err := s.PublishGit(t.Context(), "file://"+repo, ada); err != nil || p.Ref() != "mine@2.0.0" {
 		t.Errorf("PublishGit(id) = %v, %v", p.Version, err)
 	}
 	empty := filepath.Join(t.TempDir(), "empty")
 	write(t, filepath.Join(empty, "README"), "x", 0o644)
 	gitIn(t, empty)()
-	_, err = s.PublishGit(t.Context(), "file://"+empty, "ada")
+	_, err = s.PublishGit(t.Context(), "file://"+empty, ada)
 	wantError(t, err, fringe.NotFound, "no function.cwl and no function.py")
 }
 
@@ -841,25 +844,29 @@ func TestPublishGit(t *testing.T) {
 		t.Fatal(err)
 	}
 	gitIn(t, repo)()
-	p, err := s.PublishGit(t.Context(), "file://"+repo, "ada")
+	p, err := s.PublishGit(t.Context(), "file://"+repo, ada)
 	if err != nil || p.Ref() != "from-git@1.0.0" {
 		t.Fatalf("PublishGit() = %v, %v", p.Version, err)
 	}
 	if _, err := os.Stat(filepath.Join(p.Dir, ".git")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the content has .git: %v", err)
 	}
-	if p, err := s.PublishGit(t.Context(), "file://"+repo+"#second", "ada"); err != nil || p.Ref() != "second@3.0.0" {
+	if p, err := s.PublishGit(t.Context(), "file://"+repo+"#second", ada); err != nil || p.Ref() != "second@3.0.0" {
 		t.Errorf("PublishGit(#second) = %v, %v", p.Version, err)
 	}
-	_, err = s.PublishGit(t.Context(), "file://"+repo+"#third", "ada")
+	_, err = s.PublishGit(t.Context(), "file://"+repo+"#third", ada)
 	wantError(t, err, fringe.NotFound, "directory third", "second")
-	_, err = s.PublishGit(t.Context(), "file://"+repo+"#../..", "ada")
+	_, err = s.PublishGit(t.Context(), "file://"+repo+"#../..", ada)
 	wantError(t, err, fringe.Invalid)
-	_, err = s.PublishGit(t.Context(), "file:///nonexistent/repo", "ada")
+	_, err = s.PublishGit(t.Context(), "file:///nonexistent/repo", ada)
 	wantError(t, err, fringe.Unavailable, "could not clone")
 	for _, bad := range []string{"ext::sh -c id", "--upload-pack=id", "/tmp/x", "ftp://x/y", "https://-oProxyCommand=x/y", ""} {
-		_, err := s.PublishGit(t.Context(), bad, "ada")
+		_, err := s.PublishGit(t.Context(), bad, ada)
 		wantError(t, err, fringe.Invalid)
+	}
+	for _, private := range []string{"file://" + repo, "ssh://git@localhost/x.git", "git@localhost:x.git"} {
+		_, err := s.PublishGit(t.Context(), private, fringe.Principal{Name: "bob", Role: fringe.Publisher})
+		wantError(t, err, fringe.Denied, "operators", "https:")
 	}
 }
 

@@ -31,12 +31,20 @@ var scpRE = regexp.MustCompile(`^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[A-Za-z0-9._~/-]
 // shallow. The URL's scheme is https, http, ssh or file, or it is written
 // user@host:path. The function is the repository itself, or the one directory
 // that holds a function; after a # follows the directory when there are several.
-func (c *Catalogue) PublishGit(ctx context.Context, address, by string) (Published, error) {
+//
+// A repository of this machine, and one that is read with the keys of the
+// server's user (ssh), is for operators.
+func (c *Catalogue) PublishGit(ctx context.Context, address string, by fringe.Principal) (Published, error) {
 	const op = "catalogue.PublishGit"
 	repository, dir, chosen := strings.Cut(address, "#")
 	name, err := gitName(repository)
 	if err != nil {
 		return Published{}, err
+	}
+	if web := strings.HasPrefix(repository, "https:") || strings.HasPrefix(repository, "http:"); !web && !by.Role.Includes(fringe.Operator) {
+		return Published{}, &fringe.Error{Op: op, Kind: fringe.Denied, Component: fringe.Catalogue,
+			Message: fmt.Sprintf("%.200q is read with the rights of the server's user, so only operators may name it", repository),
+			Cure:    "give an https: address, or publish the function's directory"}
 	}
 	if dir != "" && !filepath.IsLocal(dir) {
 		return Published{}, fringe.Errorf(op, fringe.Invalid, "%q is not a directory of the repository", dir)
@@ -59,9 +67,9 @@ func (c *Catalogue) PublishGit(ctx context.Context, address, by string) (Publish
 		return Published{}, noFunction(address, dir, found)
 	}
 	if dir == "." { // the name of a repository may be none of a function; then the document's id is it
-		return c.Publish(ctx, PublishRequest{Dir: at, Name: name, By: by, byID: !functionRE.MatchString(name)})
+		return c.Publish(ctx, PublishRequest{Dir: at, Name: name, By: by.Name, byID: !functionRE.MatchString(name)})
 	}
-	return c.Publish(ctx, PublishRequest{Dir: filepath.Join(at, dir), By: by})
+	return c.Publish(ctx, PublishRequest{Dir: filepath.Join(at, dir), By: by.Name})
 }
 
 // noFunction says where the functions of a repository are.

@@ -105,12 +105,6 @@ type Call struct {
 	Usage     *fringe.Usage   `json:"usage,omitempty"`
 }
 
-// Environment describes a built environment.
-type Environment struct {
-	fringe.Environment
-	Description string `json:"description,omitempty"`
-}
-
 // Token describes a token; Secret only in the answer that creates it.
 type Token struct {
 	ID      string      `json:"id"`
@@ -140,9 +134,9 @@ type Check struct {
 // BuildEvent is one line of the answer to an environment build: text of the
 // log, or at the end the environment or the problem.
 type BuildEvent struct {
-	Log         string       `json:"log,omitempty"`
-	Environment *Environment `json:"environment,omitempty"`
-	Problem     *Problem     `json:"problem,omitempty"`
+	Log         string              `json:"log,omitempty"`
+	Environment *fringe.Environment `json:"environment,omitempty"`
+	Problem     *Problem            `json:"problem,omitempty"`
 }
 
 // Info says which site answers.

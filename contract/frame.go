@@ -12,7 +12,7 @@ import (
 // the others, and body and end of its answer.
 const (
 	frameLoad   = 'L' // JSON of Load
-	frameCall   = 'C' // length of dir (2 bytes), dir, input object
+	frameCall   = 'C' // length of place (2 bytes), place: dir, and after a NUL the trace if there is one; input object
 	frameRaw    = 'R' // length of head (4 bytes), head as JSON, body
 	frameBody   = 'B' // piece of a body
 	frameEnd    = 'E' // end of a body; a payload says that it is cut short, and why

@@ -45,7 +45,7 @@ func (w *Worker) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, er
 	if w.raw != (c.Inputs == nil) {
 		return nil, fringe.Errorf(opInvoke, fringe.Invalid, "the call and the function's interface do not agree: one is typed, the other raw")
 	}
-	if len(c.Inputs) > maxFrame || len(c.Dir) > 4096 {
+	if len(c.Inputs) > maxFrame || len(c.Dir)+len(c.Trace) > 4096 {
 		return nil, fringe.Errorf(opInvoke, fringe.TooLarge, "the input object has %d bytes; at most %d MiB are allowed", len(c.Inputs), maxFrame>>20)
 	}
 	t := turns.Get().(*turn)
@@ -107,9 +107,12 @@ func (w *Worker) join(t *turn) (leads bool, err error) {
 // write writes a typed call, in one write when it is small. The caller holds
 // wmu.
 func (w *Worker) write(c *fringe.Call) {
-	b := append(w.wbuf[:0], 0, 0, 0, 0, 0)
-	b = binary.LittleEndian.AppendUint16(b, uint16(len(c.Dir)))
+	b := append(w.wbuf[:0], 0, 0, 0, 0, 0, 0, 0)
 	b = append(b, c.Dir...)
+	if c.Trace != "" {
+		b = append(append(b, 0), c.Trace...)
+	}
+	binary.LittleEndian.PutUint16(b[frameHeader:], uint16(len(b)-frameHeader-2))
 	putHeader(b, frameCall, len(b)-frameHeader+len(c.Inputs))
 	if len(c.Inputs) <= small {
 		w.wbuf = append(b, c.Inputs...)

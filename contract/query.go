@@ -95,6 +95,9 @@ func (q *query) write(c *fringe.Call, method, path, rawQuery string, body []byte
 	if c.Dir != "" {
 		b = appendHeader(b, "X-Fringe-Dir", c.Dir)
 	}
+	if q.typed && c.Trace != "" {
+		b = appendHeader(b, "Traceparent", c.Trace)
+	}
 	if q.typed {
 		b = append(b, "Content-Type: application/json\r\nContent-Length: "...)
 		b = strconv.AppendInt(b, int64(len(body)), 10)

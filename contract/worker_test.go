@@ -128,8 +128,8 @@ func TestTypedFails(t *testing.T) {
 		want string // of the failure
 		log  string // in the log
 	}{
-		{object{"do": "raise", "text": "no good"}, "ValueError: no good (typed.py, line 38)\n\nTraceback", "in deeper"},
-		{object{"do": "exit", "text": "bye"}, "SystemExit: the handler called exit (typed.py, line 42)\n\n", ""},
+		{object{"do": "raise", "text": "no good"}, "ValueError: no good (typed.py, line 42)\n\nTraceback", "in deeper"},
+		{object{"do": "exit", "text": "bye"}, "SystemExit: the handler called exit (typed.py, line 46)\n\n", ""},
 		{object{"do": "nan"}, "number is nan, which JSON cannot say", ""},
 		{object{"do": "wrong"}, "text is 7, a int; its annotation says str", ""},
 		{object{"do": "large", "number": 70 << 20}, "may have 67108864; return a File", ""},
@@ -245,6 +245,24 @@ func TestFiles(t *testing.T) {
 	c.Dir = "/nonexistent"
 	if res, err := w.Invoke(t.Context(), c); err != nil || !res.Failed {
 		t.Errorf("call in a missing directory = %+v, %v, want a failure", res, err)
+	}
+}
+
+// A handler finds the caller's trace in its environment, as a task does, and
+// never another call's.
+func TestTrace(t *testing.T) {
+	w := startWorker(t, "typed.py", false)
+	for _, trace := range []string{"", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", ""} {
+		c, _ := typedCall(object{"do": "environment", "text": "TRACEPARENT"})
+		c.Trace, c.Dir = trace, t.TempDir()
+		res, err := w.Invoke(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out object
+		if err := json.NewDecoder(res.Body).Decode(&out); err != nil || out["text"] != trace {
+			t.Errorf("TRACEPARENT = %v, %v, want %q", out["text"], err, trace)
+		}
 	}
 }
 

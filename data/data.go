@@ -42,6 +42,7 @@ type Data struct {
 	fetcher *fetcher
 	clock   func() time.Time
 	keys    keys
+	spooled []string     // calls whose spooled files were there when this Data was made; for Sweep
 	placing sync.RWMutex // held for reading while bytes have no record yet, for writing by Sweep
 }
 
@@ -104,6 +105,9 @@ func New(cfg Config) (*Data, error) {
 	if err := d.clearNew(); err != nil {
 		return nil, diskError(op, "the directory of the site's data", err)
 	}
+	if d.spooled, err = names(filepath.Join(d.dir, "spool")); err != nil {
+		return nil, diskError(op, "the directory of the site's data", err)
+	}
 	for _, root := range cfg.Roots {
 		real, err := filepath.EvalSymlinks(root)
 		if err != nil || !filepath.IsAbs(root) {
@@ -119,11 +123,21 @@ func New(cfg Config) (*Data, error) {
 // clearNew removes what was on its way when a former server ended.
 func (d *Data) clearNew() error {
 	dir := filepath.Join(d.dir, "new")
-	left, err := os.ReadDir(dir)
-	for _, e := range left {
-		err = errors.Join(err, removeTree(filepath.Join(dir, e.Name())))
+	left, err := names(dir)
+	for _, name := range left {
+		err = errors.Join(err, removeTree(filepath.Join(dir, name)))
 	}
 	return err
+}
+
+// names lists a directory.
+func names(dir string) ([]string, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
 }
 
 // Get gives the record of a dataset. An unknown name is NotFound; the error

@@ -554,10 +554,15 @@ func TestSweep(t *testing.T) {
 	write(t, filepath.Join(s.dir, "new/123/x"), "x")
 	live, _ := s.Spool(t.Context(), "LIVE", "a", strings.NewReader("x"), 0)
 	s.Spool(t.Context(), "DEAD", "a", strings.NewReader("x"), 0)
-	if _, err := data.New(data.Config{Store: s.store, Dir: s.dir}); err != nil {
+	again, err := data.New(data.Config{Store: s.store, Dir: s.dir})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Sweep(t.Context(), func(id fringe.CallID) bool { return id == "LIVE" }); err != nil {
+	late, err := again.Spool(t.Context(), "LATE", "a", strings.NewReader("x"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Sweep(t.Context(), func(id fringe.CallID) bool { return id == "LIVE" }); err != nil {
 		t.Fatal(err)
 	}
 	var left []string
@@ -567,7 +572,7 @@ func TestSweep(t *testing.T) {
 		}
 		return err
 	})
-	want := []string{kept.Path, own.Path, live}
+	want := []string{kept.Path, own.Path, live, late}
 	slices.Sort(want)
 	slices.Sort(left)
 	if !slices.Equal(left, want) {

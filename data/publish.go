@@ -188,8 +188,8 @@ func (d *Data) Checksum(ctx context.Context, did fringe.DID) (string, error) {
 }
 
 // Sweep removes what a crash left without a record: products and owned bytes,
-// and the spooled files of all calls that keep does not want. It may run
-// beside all else; keep must know every call that is under way.
+// and the spooled files of former calls that keep does not want; those of
+// calls that came since this Data was made stay. It may run beside all else.
 func (d *Data) Sweep(ctx context.Context, keep func(fringe.CallID) bool) error {
 	const op = "data.Sweep"
 	d.placing.Lock()
@@ -232,15 +232,11 @@ func (d *Data) Sweep(ctx context.Context, keep func(fringe.CallID) bool) error {
 	return d.sweepSpool(keep)
 }
 
-// sweepSpool removes the spooled files of calls that are over.
+// sweepSpool removes the spooled files of former calls that are over.
 func (d *Data) sweepSpool(keep func(fringe.CallID) bool) error {
-	calls, err := os.ReadDir(filepath.Join(d.dir, "spool"))
-	if err != nil {
-		return fringe.E("data.Sweep", err)
-	}
-	for _, c := range calls {
-		if !keep(fringe.CallID(c.Name())) {
-			if err := removeTree(filepath.Join(d.dir, "spool", c.Name())); err != nil {
+	for _, call := range d.spooled {
+		if !keep(fringe.CallID(call)) {
+			if err := removeTree(filepath.Join(d.dir, "spool", call)); err != nil {
 				return fringe.E("data.Sweep", err)
 			}
 		}

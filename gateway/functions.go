@@ -59,7 +59,7 @@ func (g *Gateway) searchFunctions(r *http.Request) (answer, error) {
 
 // publish takes an archive (tar.gz) or, as JSON, a git URL.
 func (g *Gateway) publish(r *http.Request) (answer, error) {
-	by := fringe.PrincipalOf(r.Context()).Name
+	by := fringe.PrincipalOf(r.Context())
 	var p catalogue.Published
 	var err error
 	if mt, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mt == "application/json" {
@@ -71,7 +71,7 @@ func (g *Gateway) publish(r *http.Request) (answer, error) {
 		}
 		p, err = g.cfg.Catalogue.PublishGit(r.Context(), body.Git, by)
 	} else {
-		p, err = g.cfg.Catalogue.PublishArchive(r.Context(), http.MaxBytesReader(nil, r.Body, maxArchive), by)
+		p, err = g.cfg.Catalogue.PublishArchive(r.Context(), http.MaxBytesReader(nil, r.Body, maxArchive), by.Name)
 	}
 	if err != nil {
 		return answer{}, err
@@ -223,10 +223,7 @@ func (g *Gateway) environments(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	page := client.Page[client.Environment]{Items: []client.Environment{}}
-	for _, e := range envs {
-		page.Items = append(page.Items, client.Environment{Environment: e})
-	}
+	page := client.Page[fringe.Environment]{Items: append([]fringe.Environment{}, envs...)}
 	return ok(page), nil
 }
 
@@ -235,11 +232,25 @@ func (g *Gateway) environment(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return ok(client.Environment{Environment: e}), nil
+	return ok(e), nil
 }
 
+// removeEnvironment forgets the name, then removes all that was built under it.
 func (g *Gateway) removeEnvironment(r *http.Request) (answer, error) {
-	return none(), g.cfg.Catalogue.RemoveEnvironment(r.Context(), fringe.EnvironmentName(r.PathValue("name")))
+	name := fringe.EnvironmentName(r.PathValue("name"))
+	past, err := g.cfg.Catalogue.EnvironmentHistory(r.Context(), name)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := g.cfg.Catalogue.RemoveEnvironment(r.Context(), name); err != nil {
+		return answer{}, err
+	}
+	for _, p := range past {
+		if err := g.cfg.Builder.Remove(r.Context(), p.Digest); err != nil && fringe.KindOf(err) != fringe.NotFound {
+			return answer{}, err
+		}
+	}
+	return none(), nil
 }
 
 // buildEnvironment builds from the declaration in the body and streams the
@@ -266,7 +277,7 @@ func (g *Gateway) buildEnvironment(w http.ResponseWriter, r *http.Request) error
 		events.send(client.BuildEvent{Problem: &p})
 		return nil
 	}
-	events.send(client.BuildEvent{Environment: &client.Environment{Environment: env}})
+	events.send(client.BuildEvent{Environment: &env})
 	return nil
 }
 

@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"mime"
 	"net/http"
@@ -24,7 +26,7 @@ func (g *Gateway) invoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	req := site.Request{ID: id, Version: v}
+	req := site.Request{ID: id, Version: v, Trace: traceOf(r)}
 	body := &counted{r: r.Body}
 	r.Body = body
 	seen := Observation{Function: v.Name, Outcome: "ok"}
@@ -42,7 +44,39 @@ func (g *Gateway) invoke(w http.ResponseWriter, r *http.Request) error {
 	}
 	seen.In = body.n
 	g.cfg.Observe(seen)
+	g.logCall(r.Context(), req, seen)
 	return err
+}
+
+// logCall logs a call, for debugging or when its caller traces it.
+func (g *Gateway) logCall(ctx context.Context, req site.Request, seen Observation) {
+	level := slog.LevelDebug
+	if req.Trace != "" {
+		level = slog.LevelInfo
+	}
+	if !g.log.Enabled(ctx, level) {
+		return
+	}
+	g.log.LogAttrs(ctx, level, "call", slog.String("call", string(req.ID)), slog.String("function", req.Version.Ref()),
+		slog.String("outcome", seen.Outcome), slog.String("principal", fringe.PrincipalOf(ctx).Name), slog.String("trace", req.Trace),
+		slog.Duration("queue", seen.Timing.Queue), slog.Duration("start", seen.Timing.Start), slog.Duration("run", seen.Timing.Run))
+}
+
+// traceOf gives the caller's trace context when it is one by W3C Trace
+// Context: version, trace, parent and flags in lower-case hexadecimal digits.
+func traceOf(r *http.Request) string {
+	const form = "00-00000000000000000000000000000000-0000000000000000-00"
+	s := r.Header.Get("Traceparent")
+	if len(s) != len(form) || s[:2] == "ff" {
+		return ""
+	}
+	for i := range len(s) {
+		digit := s[i] >= '0' && s[i] <= '9' || s[i] >= 'a' && s[i] <= 'f'
+		if dash := form[i] == '-'; dash != (s[i] == '-') || !dash && !digit {
+			return ""
+		}
+	}
+	return s
 }
 
 // call1 reads the request as the function takes it and makes the call.

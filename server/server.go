@@ -44,6 +44,8 @@ type Server struct {
 	lock     *store.Lock
 	store    *store.Store
 	site     *site.Local
+	data     *data.Data
+	jobs     *jobs.Jobs
 	gateway  *gateway.Gateway
 	listener net.Listener
 }
@@ -85,6 +87,9 @@ func newLog(cfg Config) (*slog.Logger, error) {
 func (s *Server) open(ctx context.Context) error {
 	const op = "server.open"
 	dir := s.cfg.Dir
+	if err := checkRoots(dir, s.cfg.Roots); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return &fringe.Error{Op: op, Kind: fringe.Unavailable, Component: fringe.Store, Err: err,
 			Message: "the site's directory cannot be made", Cure: "choose another with --dir or FRINGE_DIR"}
@@ -120,15 +125,15 @@ func (s *Server) join(ctx context.Context) error {
 	if err := au.Bootstrap(ctx, dir); err != nil {
 		return err
 	}
-	da, err := data.New(data.Config{Store: s.store, Dir: filepath.Join(dir, "data"), Roots: s.cfg.Roots, Log: s.log})
+	s.data, err = data.New(data.Config{Store: s.store, Dir: filepath.Join(dir, "data"), Roots: s.cfg.Roots, Log: s.log})
 	if err != nil {
 		return err
 	}
-	jo, err := jobs.New(jobs.Config{Store: s.store, Dir: filepath.Join(dir, "logs"), Log: s.log})
+	s.jobs, err = jobs.New(jobs.Config{Store: s.store, Dir: filepath.Join(dir, "logs"), Log: s.log})
 	if err != nil {
 		return err
 	}
-	if n, err := jo.Recover(ctx); err != nil {
+	if n, err := s.jobs.Recover(ctx); err != nil {
 		return err
 	} else if n > 0 {
 		s.log.Warn("calls of a crashed run ended in ERROR", "calls", n)
@@ -161,14 +166,14 @@ func (s *Server) join(ctx context.Context) error {
 			hidden = append(hidden, h)
 		}
 	}
-	s.site, err = site.New(site.Config{Dir: filepath.Join(dir, "scratch"), Python: python, Driver: dr, Catalogue: ca, Data: da, Jobs: jo,
+	s.site, err = site.New(site.Config{Dir: filepath.Join(dir, "scratch"), Python: python, Driver: dr, Catalogue: ca, Builder: bu, Data: s.data, Jobs: s.jobs,
 		Log: s.log, CPU: s.cfg.CPU, Memory: s.cfg.MemoryMiB << 20, Queue: s.cfg.Queue, Instances: s.cfg.Instances,
 		Defaults: defaultLimits(), Hidden: hidden})
 	if err != nil {
 		return err
 	}
 	m := newMetrics(s.site)
-	s.gateway = gateway.New(gateway.Config{Site: s.site, Name: s.cfg.Name, Version: Version(), Auth: au, Catalogue: ca, Data: da, Jobs: jo,
+	s.gateway = gateway.New(gateway.Config{Site: s.site, Name: s.cfg.Name, Version: Version(), Auth: au, Catalogue: ca, Data: s.data, Jobs: s.jobs,
 		Builder: bu, Metrics: m.handler(), Observe: m.observe, UploadMax: s.cfg.UploadMiB << 20, Log: s.log,
 		Doctor: func(ctx context.Context) []client.Check { return Doctor(ctx, dir) }})
 	return nil
@@ -210,6 +215,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer stopPool()
 	all, ended := errgroup.WithContext(ctx)
 	all.Go(func() error { return s.site.Run(poolCtx) })
+	all.Go(func() error { s.sweep(ended); return nil })
 	all.Go(func() error {
 		if err := h.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fringe.E("server.Serve", err)
@@ -233,6 +239,17 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	stopPool()
 	return all.Wait()
+}
+
+// sweep removes the data that a crash of a former run left without a record.
+func (s *Server) sweep(ctx context.Context) {
+	err := s.data.Sweep(ctx, func(id fringe.CallID) bool {
+		j, err := s.jobs.Get(ctx, id)
+		return err == nil && !j.Phase.Final() || err != nil && fringe.KindOf(err) != fringe.NotFound
+	})
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("leftovers of a former run not removed", "err", err)
+	}
 }
 
 // close gives back what open took.

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"sort"
@@ -14,6 +15,19 @@ const (
 	pythonDir   = "/fringe/python"
 	callsDir    = "/calls"
 )
+
+// environment gives the environment that a name stands for, when it is still
+// what was built: packages of the machine may have changed since.
+func (l *Local) environment(ctx context.Context, name fringe.EnvironmentName) (fringe.Environment, error) {
+	env, err := l.cfg.Catalogue.Environment(ctx, name)
+	if err != nil || name == "" {
+		return env, err
+	}
+	if _, err := l.cfg.Builder.Load(ctx, env.Digest); err != nil {
+		return fringe.Environment{}, err
+	}
+	return env, nil
+}
 
 // base gives what the environment and the function bring to every instance:
 // the root and its layers, the mounts, the variables, the limits.

@@ -22,7 +22,7 @@ const deriveTime = 2 * time.Minute
 // wrong with it comes back as cwl.Problems.
 func (l *Local) Derive(ctx context.Context, name fringe.EnvironmentName, dir, file string) ([]byte, error) {
 	const op = "site.Derive"
-	env, err := l.cfg.Catalogue.Environment(ctx, name)
+	env, err := l.environment(ctx, name)
 	if err != nil {
 		return nil, fringe.E(op, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"fringe"
+	"fringe/build"
 	"fringe/catalogue"
 	"fringe/data"
 	"fringe/jobs"
@@ -24,6 +25,7 @@ type Config struct {
 	Python    string // directory that holds the Python package fringe
 	Driver    fringe.Driver
 	Catalogue *catalogue.Catalogue
+	Builder   *build.Builder
 	Data      *data.Data
 	Jobs      *jobs.Jobs
 	Log       *slog.Logger
@@ -105,6 +107,7 @@ type Request struct {
 	Version *catalogue.Version
 	Inputs  map[string]any    // typed functions: the input object
 	Uploads map[string]string // location "upload:KEY" → a spooled file of this call
+	Trace   string            // the caller's trace context; empty: none
 	Raw     *fringe.Call      // raw functions: method, path, query, header, body
 }
 

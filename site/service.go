@@ -50,7 +50,7 @@ func (w *warm) Stop(ctx context.Context, grace time.Duration) error {
 // startInstance starts a warm instance of fn for the pool.
 func (l *Local) startInstance(ctx context.Context, fn *fringe.Function) (pool.Instance, error) {
 	const op = "site.startInstance"
-	env, err := l.cfg.Catalogue.Environment(ctx, fn.Environment)
+	env, err := l.environment(ctx, fn.Environment)
 	if err != nil {
 		return nil, fringe.E(op, err)
 	}
@@ -120,7 +120,7 @@ func (l *Local) callService(ctx context.Context, r Request, inputs map[string]an
 	const op = "site.callService"
 	log := &callLog{jobs: l.cfg.Jobs, id: r.ID}
 	defer log.Close()
-	c := &fringe.Call{ID: r.ID, Function: &r.Version.Function, Log: log}
+	c := &fringe.Call{ID: r.ID, Function: &r.Version.Function, Log: log, Trace: r.Trace}
 	if hasData || makesFiles(r.Version.Tool) {
 		c.Dir = callsDir + "/" + string(r.ID)
 		if err := bring(c, inputs); err != nil {

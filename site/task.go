@@ -37,7 +37,7 @@ type run struct {
 func (l *Local) callTask(ctx context.Context, req Request, inputs map[string]any) (*Answer, error) {
 	const op = "site.callTask"
 	v := req.Version
-	env, err := l.cfg.Catalogue.Environment(ctx, v.Environment)
+	env, err := l.environment(ctx, v.Environment)
 	if err != nil {
 		return nil, fringe.E(op, err)
 	}
@@ -173,6 +173,9 @@ func (l *Local) execute(ctx context.Context, r *run, outcome *jobs.Outcome) (*An
 	}
 	defer log.Close()
 	base := l.base(&r.req.Version.Function, r.env, r.limits)
+	if r.req.Trace != "" {
+		base.Env = append(base.Env, "TRACEPARENT="+r.req.Trace)
+	}
 	out, err := attempt.Run(ctx, attempt.Request{Tool: r.req.Version.Tool, Inputs: r.inputs, Driver: l.cfg.Driver,
 		ID: fringe.InstanceID("call-" + string(r.req.ID)), WorkDir: l.attemptDir(r), Limits: r.limits, Base: base,
 		Network: r.req.Version.Network, Stdout: log.Stdout(), Stderr: log.Stderr()})

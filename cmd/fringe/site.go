@@ -184,7 +184,7 @@ func (a *app) envCommand() *cobra.Command {
 		}}
 	list := &cobra.Command{Use: "list", Short: "List environments", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			items, _, err := pages[client.Environment](cmd.Context(), a, "/api/v1/environments", url.Values{}, true)
+			items, _, err := pages[fringe.Environment](cmd.Context(), a, "/api/v1/environments", url.Values{}, true)
 			if err != nil {
 				return err
 			}
@@ -202,7 +202,7 @@ func (a *app) envCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			e, err := client.Get[client.Environment](cmd.Context(), cl, "/api/v1/environments/"+url.PathEscape(args[0]), nil)
+			e, err := client.Get[fringe.Environment](cmd.Context(), cl, "/api/v1/environments/"+url.PathEscape(args[0]), nil)
 			if err != nil {
 				return err
 			}

@@ -30,6 +30,10 @@ def do_echo(text, number, file):
     return Outputs(text, number)
 
 
+def do_environment(text, number, file):
+    return Outputs(os.environ.get(text, ""))
+
+
 def do_raise(text, number, file):
     deeper(text)
 

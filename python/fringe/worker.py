@@ -286,6 +286,7 @@ class Worker:
         self.function, self.arguments, self.output = handler.function, handler.arguments, handler.output
         self.outputs = outputs
         self.native = native_output(channel)
+        self.traced = False
         self.home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
 
     def serve(self):
@@ -306,7 +307,8 @@ class Worker:
         size = payload[0] | payload[1] << 8
         try:
             if size:
-                os.chdir(str(payload[2:2 + size], "utf-8"))
+                directory, _, trace = str(payload[2:2 + size], "utf-8").partition("\0")
+                self.place(directory, trace)
             inputs = loads(str(payload[2 + size:], "utf-8"))
             answer = dumps(self.output(self.function(**self.arguments(inputs)))).encode()
             if len(answer) > LARGEST:
@@ -316,6 +318,14 @@ class Worker:
             kind, answer = 70, self.failed(err)  # F
         self.finish()
         self.channel.send(kind, answer)
+
+    def place(self, directory, trace):
+        """Goes to the call's directory, and tells the handler of the caller's trace as tasks are told."""
+        if directory:
+            os.chdir(directory)
+        if trace:
+            os.environ["TRACEPARENT"] = trace
+            self.traced = True
 
     def failed(self, err):
         if isinstance(err, KeyboardInterrupt):
@@ -332,6 +342,9 @@ class Worker:
         if err.pending:
             err.flush()
         os.fchdir(self.home)
+        if self.traced:
+            del os.environ["TRACEPARENT"]
+            self.traced = False
 
     def raw(self, payload):
         (size,) = struct.unpack_from("<I", payload)
@@ -339,8 +352,7 @@ class Worker:
         body = Body(self.channel, bytes(payload[4 + size:]), head.get("more", False))
         request._fill(head, body)
         try:
-            if head.get("dir"):
-                os.chdir(head["dir"])
+            self.place(head.get("dir"), request.headers.get("traceparent"))
             status, headers, answer = response(self.handler.function())
             self.answer(head["method"], status, headers, answer)
         except BaseException as err:
