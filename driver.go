@@ -35,6 +35,17 @@ type Spec struct {
 	Conn     *os.File   // inherited as descriptor 3 when not nil (the python contract's socket)
 	TmpBytes int64      // size of the private /tmp when it is kept in memory; 0: on disk under Scratch
 	Scratch  string     // host directory for what the driver itself needs for this instance; removed by the caller
+
+	// StdoutMax and StderrMax bound the bytes that are kept of a stream,
+	// which is then a file: what comes after is dropped, and a line in the
+	// file says so. 0 hands the file to the program itself, without a bound.
+	StdoutMax, StderrMax int64
+
+	// Durable makes the instance outlive the process that starts it: it goes
+	// on when that process dies, its limits are kept all the same, and its
+	// end is recorded below Scratch, which must be given. Driver.Attach finds
+	// it again. Its streams are files, and it has no Conn.
+	Durable bool
 }
 
 // Cause says why an instance ended.
@@ -72,9 +83,17 @@ type Driver interface {
 	// ctx: ctx bounds the start only.
 	Start(ctx context.Context, s Spec) (Instance, error)
 
-	// Sweep removes what instances of a former, crashed run left behind:
-	// processes, cgroups, mounts. It must be called before the first Start.
-	Sweep(ctx context.Context) error
+	// Attach gives a durable instance again, by its id and Spec.Scratch,
+	// whichever process started it: a running one, or one that has ended,
+	// whose Wait says at once how. The error's Kind is NotFound when its
+	// program has not run since the machine started: it can be started then.
+	// While it is known here the same instance is given.
+	Attach(ctx context.Context, id InstanceID, scratch string) (Instance, error)
+
+	// Sweep removes what instances of a former run left behind: processes,
+	// cgroups, mounts. The durable instances to keep are left as they are. It
+	// must be called before the first Start and the first Attach.
+	Sweep(ctx context.Context, keep []InstanceID) error
 }
 
 // Instance is running code.

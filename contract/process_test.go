@@ -23,11 +23,11 @@ func sandbox(t *testing.T) sandboxed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Sweep(t.Context()); err != nil {
+	if err := d.Sweep(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := d.Sweep(context.Background()); err != nil {
+		if err := d.Sweep(context.Background(), nil); err != nil {
 			t.Error(err)
 		}
 	})

@@ -150,7 +150,7 @@ func (s *Server) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := dr.Sweep(ctx); err != nil {
+	if err := dr.Sweep(ctx, nil); err != nil {
 		return err
 	}
 	ca, err := catalogue.New(catalogue.Config{Store: s.store, Dir: filepath.Join(dir, "functions"), Log: s.log,

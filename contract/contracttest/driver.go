@@ -24,12 +24,20 @@ type Driver struct{}
 var _ fringe.Driver = Driver{}
 
 // Sweep implements fringe.Driver: nothing outlives its parent.
-func (Driver) Sweep(context.Context) error { return nil }
+func (Driver) Sweep(context.Context, []fringe.InstanceID) error { return nil }
+
+// Attach implements fringe.Driver: there are no durable instances.
+func (Driver) Attach(_ context.Context, id fringe.InstanceID, _ string) (fringe.Instance, error) {
+	return nil, fringe.Errorf("contracttest.Attach", fringe.NotFound, "there is no durable instance %s", id)
+}
 
 // Start implements fringe.Driver.
 func (Driver) Start(ctx context.Context, s fringe.Spec) (fringe.Instance, error) {
 	if len(s.Argv) == 0 {
 		return nil, fringe.Errorf("contracttest.Start", fringe.Invalid, "the spec has no command line")
+	}
+	if s.Durable || s.StdoutMax > 0 || s.StderrMax > 0 {
+		return nil, fringe.Errorf("contracttest.Start", fringe.Invalid, "instances of tests are not durable and their streams not bounded")
 	}
 	i := &instance{id: s.ID, mounts: s.Mounts, gone: make(chan struct{})}
 	argv := i.outside(s.Argv)

@@ -36,8 +36,8 @@ const patience = 60 * time.Second
 // StateDir, if it needs one.
 func Run(t *testing.T, open func(t *testing.T) fringe.Driver) {
 	su := &suite{open: open, mark: fmt.Sprintf("dt%d", os.Getpid())}
-	if dir, _, ok := owning(); ok {
-		own(&kit{T: t, suite: su, d: open(t), dir: dir})
+	if test, dir, _, ok := owning(); ok {
+		owners()[test](&kit{T: t, suite: su, d: open(t), dir: dir})
 		return
 	}
 	before := take(t, su.mark)
@@ -52,7 +52,9 @@ func Run(t *testing.T, open func(t *testing.T) fringe.Driver) {
 		{"Memory", memory}, {"CPU", cpu}, {"Pids", pids}, {"FileSize", fileSize}, {"Time", timeLimit}, {"Usage", usage},
 		{"Stop", stop}, {"StopTwice", stopTwice}, {"Wait", wait}, {"SameID", sameID}, {"Cancel", cancelled},
 		{"Conn", conn}, {"Dial", dial}, {"Leftovers", leftovers}, {"Many", many},
-		{ownerTest, ownerKilled},
+		{"OwnerKilled", ownerKilled}, {"Bounded", bounded},
+		{"DurableAttach", durableAttach}, {"DurableEnded", durableEnded}, {"DurableStop", durableStop}, {"DurableTime", durableTime},
+		{"DurableMemory", durableMemory}, {"DurableSweep", durableSweep}, {"DurableStart", durableStart}, {"DurableRefused", durableRefused},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.run(&kit{T: t, suite: su, d: open(t), dir: t.TempDir()})

@@ -141,91 +141,146 @@ func (k *kit) tree(change func(*fringe.Spec)) fringe.Instance {
 	return in
 }
 
-// ownerTest is the test that starts another process of this program, to own
-// instances; ownerArg begins the arguments of that process.
-const (
-	ownerTest = "OwnerKilled"
-	ownerArg  = "own-instances"
-)
-
-// owning gives the directory in which this process is to own instances, and
-// the state directory of its driver; ok is false in any other process.
-func owning() (dir, state string, ok bool) {
-	if a := flag.Args(); len(a) == 3 && a[0] == ownerArg {
-		return a[1], a[2], true
+// owners are the tests that start another process of this program, to own
+// instances, with what that process does.
+func owners() map[string]func(k *kit) {
+	return map[string]func(k *kit){
+		"OwnerKilled": ownTree, "DurableAttach": ownWaiting, "DurableEnded": ownWaiting, "DurableStop": ownWaiting, "DurableTime": ownLimited,
+		"DurableMemory": ownHog, "DurableSweep": ownTwo, "DurableStart": ownStarting,
 	}
-	return "", "", false
 }
 
-// StateDir gives a directory for a driver's state. The test in which one
-// process takes the place of another gets the same one in both.
+// ownerArg begins the arguments of a process that owns instances.
+const ownerArg = "own-instances"
+
+// owning gives the test for which this process is to own instances, in a
+// directory, and the state directory of its driver; ok is false in any other
+// process.
+func owning() (test, dir, state string, ok bool) {
+	if a := flag.Args(); len(a) == 4 && a[0] == ownerArg {
+		return a[1], a[2], a[3], true
+	}
+	return "", "", "", false
+}
+
+// StateDir gives a directory for a driver's state. A test in which one process
+// takes the place of another gets the same one in both.
 func StateDir(t *testing.T) string {
 	t.Helper()
-	if _, state, ok := owning(); ok {
+	if _, _, state, ok := owning(); ok {
 		return state
 	}
-	if !strings.HasSuffix(t.Name(), "/"+ownerTest) {
+	test := t.Name()[strings.LastIndexByte(t.Name(), '/')+1:]
+	if owners()[test] == nil {
 		return t.TempDir()
 	}
-	state := filepath.Join(os.TempDir(), fmt.Sprintf("fringe-drivertest-%d", os.Getpid()))
+	state := filepath.Join(os.TempDir(), fmt.Sprintf("fringe-drivertest-%d-%s", os.Getpid(), test))
 	t.Cleanup(func() { os.RemoveAll(state) })
 	return state
 }
 
-// own starts a tree and waits to be killed.
-func own(k *kit) {
-	in := k.tree(nil)
-	k.write(filepath.Join(k.dir, "id"), string(in.ID()))
-	if err := os.Rename(filepath.Join(k.dir, "id"), filepath.Join(k.dir, "owned")); err != nil {
+// An owner is another process that owns instances.
+type owner struct {
+	k    *kit
+	cmd  *exec.Cmd
+	said bytes.Buffer
+}
+
+// own starts the owner of this test.
+func (k *kit) own() *owner {
+	k.Helper()
+	at := strings.LastIndexByte(k.Name(), '/')
+	name := strings.ReplaceAll(k.Name()[:at], "/", "$/^")
+	o := &owner{k: k}
+	o.cmd = exec.Command("/proc/self/exe", "-test.run=^"+name+"$", "-test.count=1", "--", ownerArg, k.Name()[at+1:], k.dir, StateDir(k.T))
+	o.cmd.Stdout, o.cmd.Stderr = &o.said, &o.said
+	o.cmd.WaitDelay = time.Second
+	if err := o.cmd.Start(); err != nil {
 		k.Fatal(err)
 	}
-	k.end(in)
+	k.Cleanup(o.kill)
+	return o
 }
+
+// owned waits for the ids of the instances that the owner started.
+func (o *owner) owned() []fringe.InstanceID {
+	o.k.Helper()
+	path := filepath.Join(o.k.dir, "owned")
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(path); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			o.kill()
+			o.k.Fatalf("the owner started nothing: %s", o.said.String())
+		}
+	}
+	var ids []fringe.InstanceID
+	for _, id := range strings.Fields(o.k.read(path)) {
+		ids = append(ids, fringe.InstanceID(id))
+	}
+	return ids
+}
+
+// kill ends the owner by SIGKILL.
+func (o *owner) kill() {
+	o.cmd.Process.Kill()
+	o.cmd.Wait()
+}
+
+// owns tells the ids of the instances that this process owns, and waits to be
+// killed.
+func (k *kit) owns(ids ...fringe.InstanceID) {
+	var text strings.Builder
+	for _, id := range ids {
+		fmt.Fprintln(&text, id)
+	}
+	k.write(filepath.Join(k.dir, "owned.new"), text.String())
+	if err := os.Rename(filepath.Join(k.dir, "owned.new"), filepath.Join(k.dir, "owned")); err != nil {
+		k.Fatal(err)
+	}
+	select {}
+}
+
+func ownTree(k *kit) { k.owns(k.tree(nil).ID()) }
 
 // A process that owns instances and dies by SIGKILL leaves none of their
 // processes, and a driver that takes its place sweeps what else there is.
 func ownerKilled(k *kit) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	name := strings.TrimSuffix(k.Name(), "/"+ownerTest)
-	owner := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^"+strings.ReplaceAll(name, "/", "$/^")+"$", "-test.count=1", "--", ownerArg, k.dir, StateDir(k.T))
-	var said bytes.Buffer
-	owner.Stdout, owner.Stderr = &said, &said
-	owner.WaitDelay = time.Second
-	if err := owner.Start(); err != nil {
-		k.Fatal(err)
-	}
-	owned := filepath.Join(k.dir, "owned")
-	for end := time.Now().Add(patience / 2); ; time.Sleep(5 * time.Millisecond) {
-		if _, err := os.Stat(owned); err == nil {
-			break
-		}
-		if time.Now().After(end) {
-			owner.Process.Kill()
-			owner.Wait()
-			k.Fatalf("the owner started nothing: %s", said.String())
-		}
-	}
-	id := fringe.InstanceID(k.read(owned))
+	o := k.own()
+	id := o.owned()[0]
 	if len(alive(string(id))) == 0 {
 		k.Errorf("no process of %s is seen while its owner lives", id)
 	}
-	owner.Process.Kill()
-	owner.Wait()
+	o.kill()
+	k.swept()
+	k.eventually("the owner's tree is gone", func() bool { return len(alive(string(id))) == 0 })
+	k.noGroup(id)
+	k.swept()
+}
+
+// swept gives a driver in the place of the owner's that has kept the named
+// instances only.
+func (k *kit) swept(keep ...fringe.InstanceID) fringe.Driver {
+	k.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	d := k.open(k.T)
-	if err := d.Sweep(ctx); err != nil {
+	if err := d.Sweep(ctx, keep); err != nil {
 		k.Errorf("Sweep() = %v", err)
 	}
-	k.eventually("the owner's tree is gone", func() bool { return len(alive(string(id))) == 0 })
+	return d
+}
+
+// noGroup fails when a cgroup of the instance is there.
+func (k *kit) noGroup(id fringe.InstanceID) {
+	k.Helper()
 	filepath.WalkDir("/sys/fs/cgroup", func(path string, e fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(e.Name(), string(id)) {
 			k.Errorf("the cgroup %s is left", path)
 		}
 		return nil
 	})
-	if err := d.Sweep(ctx); err != nil {
-		k.Errorf("a second Sweep() = %v", err)
-	}
 }
 
 // listen gives a loopback listener that answers "hello", and its port.

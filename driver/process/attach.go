@@ -18,6 +18,9 @@ func (in *instance) AddMount(ctx context.Context, m fringe.Mount) (release func(
 	if !Private() {
 		return nil, fringe.Errorf(op, fringe.Unavailable, "a running instance cannot be given %s: this process has no private mounts", m.Source)
 	}
+	if in.attached {
+		return nil, fringe.Errorf(op, fringe.Unavailable, "a running instance cannot be given %s: another process started it", m.Source)
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -174,7 +174,10 @@ func delegate(dir string) (cgroups, error) {
 type group struct {
 	version int
 	dirs    map[string]string // controller → directory
-	events  *os.File          // version 1: readable when the memory limit is met
+
+	// Version 1, whose kernel ends one process only when the memory limit is
+	// met: an eventfd that tells it and memory.oom_control, for init.
+	watch []int
 }
 
 // paths gives the directories of g, each once.
@@ -184,6 +187,22 @@ func (g *group) paths() []string {
 		all = append(all, dir)
 	}
 	return sortedUnique(all)
+}
+
+// existing gives the group of an instance that a former process made, as far
+// as it is there.
+func (c *cgroups) existing(id fringe.InstanceID) *group {
+	g := &group{version: c.version, dirs: map[string]string{}}
+	for name, base := range c.base {
+		dir := filepath.Join(base, c.prefix+string(id))
+		if _, err := os.Stat(dir); err == nil {
+			g.dirs[name] = dir
+		}
+	}
+	if len(g.dirs) == 0 {
+		return nil
+	}
+	return g
 }
 
 // make makes the group of an instance with its limits, but that of CPU, which
@@ -264,13 +283,21 @@ func (g *group) listen(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(control)
-	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	g.watch = append(g.watch, control)
+	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return err
 	}
-	g.events = os.NewFile(uintptr(fd), "memory events")
-	return writeFile(dir, "cgroup.event_control", fmt.Sprintf("%d %d", fd, control))
+	g.watch = append(g.watch, event)
+	return writeFile(dir, "cgroup.event_control", fmt.Sprintf("%d %d", event, control))
+}
+
+// forget closes what init has by now.
+func (g *group) forget() {
+	for _, fd := range g.watch {
+		unix.Close(fd)
+	}
+	g.watch = nil
 }
 
 // throttle sets the limit of CPU. It is set last, so that it does not slow the
@@ -316,8 +343,12 @@ func (g *group) outOfMemory() bool {
 	if g.version == 2 {
 		name = "memory.events"
 	}
-	return readCounter(filepath.Join(dir, name), "oom_kill") > 0
+	return readCounter(filepath.Join(dir, name), oomKills) > 0
 }
+
+// oomKills counts, in the files of a memory cgroup, the processes that were
+// killed for memory.
+const oomKills = "oom_kill"
 
 // peak gives the most memory that the group used; 0 when it is not known.
 func (g *group) peak() int64 {
@@ -339,9 +370,7 @@ func (g *group) cpu() time.Duration {
 // remove takes the group away; its processes have ended.
 func (g *group) remove() error {
 	var all error
-	if g.events != nil {
-		g.events.Close()
-	}
+	g.forget()
 	for _, dir := range g.paths() {
 		all = errors.Join(all, removeCgroup(dir))
 	}
@@ -393,7 +422,10 @@ func readNumber(path string) int64 {
 
 // readCounter reads the named number of a file of lines "name number".
 func readCounter(path, name string) int64 {
-	words := readWords(path)
+	return counterOf(readWords(path), name)
+}
+
+func counterOf(words []string, name string) int64 {
 	for i := 0; i+1 < len(words); i += 2 {
 		if words[i] == name {
 			n, _ := strconv.ParseInt(words[i+1], 10, 64)

@@ -12,7 +12,17 @@
 // to it and reports the end. When init ends the kernel kills everything that
 // is left in its PID namespace, and init ends when the program ends, when it is
 // killed, or when the socket to the server closes. So nothing outlives the
-// server, however it dies.
+// server, however it dies, but what is to be durable.
+//
+// # Durable instances
+//
+// The init of a durable instance goes on alone from the moment its program
+// starts: it keeps the time limit, ends the tree when the memory limit is met,
+// moves bounded streams to their files, and records the end below Spec.Scratch,
+// in files that the instance does not see. Attach finds init by its number and
+// its start time, waits for it, and reads the record. The cgroup stays until
+// then, for it tells what init cannot: that it was itself killed for memory.
+// See durable.go for the records and their order.
 //
 // # Invariants
 //

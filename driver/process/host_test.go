@@ -223,7 +223,7 @@ func TestSweep(t *testing.T) {
 	for _, cmd := range left {
 		go func() { ended <- cmd.Wait() }()
 	}
-	if err := d.Sweep(ctx); err != nil {
+	if err := d.Sweep(ctx, nil); err != nil {
 		t.Errorf("Sweep() = %v", err)
 	}
 	for range left {

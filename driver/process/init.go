@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -61,6 +62,9 @@ func (d descriptor) Write(p []byte) (int, error) {
 func becomeInit() {
 	runtime.LockOSThread() // privileges and processors are those of a thread
 	signal.Notify(make(chan os.Signal, 1))
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, unix.SIGTERM)
+	go handOn(term)
 	// The server may have been given descriptors that it does not know of.
 	if err := unix.CloseRange(controlFD, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		fail(err)
@@ -71,6 +75,10 @@ func becomeInit() {
 	var o order
 	if err := receive(descriptor(controlFD), &o); err != nil {
 		os.Exit(1) // the driver is gone
+	}
+	record, err := openRecord(&o)
+	if err != nil {
+		fail(err)
 	}
 	// What the program makes has the modes that it asks for.
 	unix.Umask(0)
@@ -89,11 +97,23 @@ func becomeInit() {
 		fail(err)
 	}
 	tell(report{What: repReady})
-	var cmd string
-	if err := receive(descriptor(controlFD), &cmd); err != nil || o.Probe {
+	fds, err := receiveGo(controlFD)
+	if err != nil || o.Probe {
 		os.Exit(0)
 	}
-	run(&o, path)
+	w := &watcher{o: &o}
+	if len(fds) == 2 {
+		go w.listen(fds[0], fds[1])
+	}
+	run(w, path, record)
+}
+
+// handOn gives every SIGTERM to all processes of the namespace. It is how the
+// driver asks the instance to end.
+func handOn(term <-chan os.Signal) {
+	for range term {
+		unix.Kill(-1, unix.SIGTERM)
+	}
 }
 
 // tell sends a report; when nobody listens init ends.
@@ -105,6 +125,11 @@ func tell(r report) {
 
 // fail reports that the instance cannot be set up and ends.
 func fail(err error) {
+	tell(failure(err))
+	os.Exit(1)
+}
+
+func failure(err error) report {
 	r := report{What: repFailed, Kind: fringe.Unavailable, Message: err.Error()}
 	var e *fringe.Error
 	if errors.As(err, &e) {
@@ -113,8 +138,7 @@ func fail(err error) {
 			r.Message += ". " + e.Cure
 		}
 	}
-	tell(r)
-	os.Exit(1)
+	return r
 }
 
 // lookProgram finds the program of o in the tree, which is the root by now.
@@ -218,8 +242,16 @@ func bound(o *order) error {
 
 // run starts the program, reaps every process that is left to init, and ends
 // when the program has ended.
-func run(o *order, path string) {
-	files := []uintptr{0, 1, 2}
+func run(w *watcher, path string, record *initRecord) {
+	o := w.o
+	ps, err := openPumps(o)
+	if err == nil {
+		err = record.begin()
+	}
+	if err != nil {
+		fail(err)
+	}
+	files := []uintptr{0, ps.program[0], ps.program[1]}
 	if o.Conn {
 		files = append(files, connFD)
 	}
@@ -227,17 +259,26 @@ func run(o *order, path string) {
 		Dir: o.Dir, Env: o.Env, Files: files, Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
-		fail(execError(path, err))
+		err = execError(path, err)
+		record.end(failure(err))
+		fail(err)
 	}
 	if o.Memory > 0 || o.Pids > 0 {
 		lower(pid, o)
-	}
-	letGo(o)
-	tell(report{What: repStarted})
-	w := &watcher{o: o}
-	go obey()
-	if o.Memory > 0 || o.Pids > 0 {
 		go w.run()
+	}
+	ps.start()
+	letGo(o)
+	if record == nil {
+		tell(report{What: repStarted})
+		go obey()
+	} else {
+		// Whether anybody listens does not matter any more.
+		send(descriptor(controlFD), report{What: repStarted})
+		unix.Close(controlFD)
+		if o.Time > 0 {
+			time.AfterFunc(o.Time, w.expire)
+		}
 	}
 	for {
 		var status unix.WaitStatus
@@ -246,7 +287,7 @@ func run(o *order, path string) {
 			continue
 		}
 		if err != nil || got == pid {
-			end(w, status)
+			end(w, status, ps, record)
 		}
 	}
 }
@@ -280,30 +321,38 @@ func letGo(o *order) {
 	unix.Close(null)
 }
 
-// obey takes the driver's commands. When the driver is gone init ends, and
-// with it all there is in its PID namespace.
+// obey ends init when the driver is gone, and with it all there is in its PID
+// namespace.
 func obey() {
-	for {
-		var cmd string
-		if receive(descriptor(controlFD), &cmd) != nil {
-			os.Exit(1)
-		}
-		if cmd == cmdTerm {
-			unix.Kill(-1, unix.SIGTERM)
-		}
-	}
+	var none [1]byte
+	descriptor(controlFD).Read(none[:])
+	os.Exit(1)
 }
 
-// end reports how the program ended, and ends.
-func end(w *watcher, status unix.WaitStatus) {
+// end ends what the program left, reports how it ended, and ends.
+func end(w *watcher, status unix.WaitStatus, ps *pumps, record *initRecord) {
+	unix.Kill(-1, unix.SIGKILL)
+	for {
+		if _, err := unix.Wait4(-1, nil, 0, nil); err != nil && !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	ps.finish()
 	var own, children unix.Rusage
 	unix.Getrusage(unix.RUSAGE_SELF, &own)
 	unix.Getrusage(unix.RUSAGE_CHILDREN, &children)
-	tell(report{
+	r := report{
 		What: repEnded, Status: int(status),
 		Own:    own.Utime.Nano() + own.Stime.Nano(),
+		CPU:    children.Utime.Nano() + children.Stime.Nano(),
 		MaxRSS: children.Maxrss * 1024,
-		Peak:   w.peak.Load(), Memory: w.met.Load(),
-	})
+		Peak:   w.peak.Load(), Memory: w.met.Load(), Late: w.late.Load(),
+	}
+	if record == nil {
+		tell(r)
+	} else {
+		r.Wall = monotonic() - w.o.Begun
+		record.end(r)
+	}
 	os.Exit(0)
 }

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,18 +20,20 @@ import (
 
 // An instance is a started program with its init.
 type instance struct {
-	d       *Driver
-	spec    fringe.Spec
-	control *net.UnixConn
-	init    *os.Process
-	group   *group // nil without cgroups
-	begun   time.Time
+	d        *Driver
+	spec     fringe.Spec
+	control  *net.UnixConn // nil of a durable instance that runs
+	init     *os.Process   // nil when another process started it
+	pidfd    *os.File      // of init then; nil when it is gone
+	attached bool          // another process started it
+	group    *group        // nil without cgroups
+	begun    int64         // on the monotonic clock
 
-	ending atomic.Bool   // init has ended
-	done   chan struct{} // closed when the tree has ended
-	exit   fringe.Exit   // set before done is closed
+	done chan struct{} // closed when the tree has ended
+	exit fringe.Exit   // set before done is closed
+	err  error         // as well: why there is no exit
 
-	mu    sync.Mutex   // guards cause and writes to control
+	mu    sync.Mutex   // guards cause
 	cause fringe.Cause // why the driver ended it; empty when it did not
 }
 
@@ -43,12 +44,12 @@ func (in *instance) ID() fringe.InstanceID { return in.spec.ID }
 func (in *instance) Wait(ctx context.Context) (fringe.Exit, error) {
 	select {
 	case <-in.done:
-		return in.exit, nil
+		return in.exit, in.err
 	default:
 	}
 	select {
 	case <-in.done:
-		return in.exit, nil
+		return in.exit, in.err
 	case <-ctx.Done():
 		return fringe.Exit{}, ctx.Err()
 	}
@@ -57,20 +58,25 @@ func (in *instance) Wait(ctx context.Context) (fringe.Exit, error) {
 // Stop implements fringe.Instance. When ctx ends during the grace, the tree is
 // killed at once.
 func (in *instance) Stop(ctx context.Context, grace time.Duration) error {
+	select {
+	case <-in.done:
+		return nil
+	default:
+	}
 	in.blame(fringe.Stopped)
-	if grace > 0 {
-		in.mu.Lock()
-		err := send(in.control, cmdTerm)
-		in.mu.Unlock()
+	if in.spec.Durable {
+		if err := writeRecord(records(in.spec.Scratch), stoppedRecord, nil); err != nil {
+			in.d.log.Warn("a stop is not recorded", "instance", in.spec.ID, "err", err)
+		}
+	}
+	if grace > 0 && in.signal(unix.SIGTERM) == nil {
 		timer := time.NewTimer(grace)
 		defer timer.Stop()
-		if err == nil {
-			select {
-			case <-in.done:
-				return nil
-			case <-ctx.Done():
-			case <-timer.C:
-			}
+		select {
+		case <-in.done:
+			return nil
+		case <-ctx.Done():
+		case <-timer.C:
 		}
 	}
 	in.kill(fringe.Stopped)
@@ -90,72 +96,50 @@ func (in *instance) blame(c fringe.Cause) {
 // kill ends the tree at once.
 func (in *instance) kill(c fringe.Cause) {
 	in.blame(c)
-	in.init.Kill()
+	in.signal(unix.SIGKILL)
 }
 
-// watch owns the instance from its start to its end.
+// watch owns the instance from its start to its end. The time limit of a
+// durable one is init's to keep.
 func (in *instance) watch() {
-	if t := in.spec.Limits.Time; t > 0 {
-		timer := time.AfterFunc(t, func() { in.kill(fringe.TimedOut) })
-		defer timer.Stop()
-	}
-	var listening sync.WaitGroup
-	if in.group != nil && in.group.events != nil {
-		listening.Go(in.listen)
-	}
 	var last report
-	for last.What != repEnded {
-		if receive(in.control, &last) != nil {
-			last = report{}
-			break
+	recorded := true
+	if in.spec.Durable {
+		recorded, in.err = in.conclude(in.await())
+	} else {
+		if t := in.spec.Limits.Time; t > 0 {
+			timer := time.AfterFunc(t, func() { in.kill(fringe.TimedOut) })
+			defer timer.Stop()
 		}
+		for last.What != repEnded {
+			if receive(in.control, &last) != nil {
+				last = report{}
+				break
+			}
+		}
+		// Init waits in the kernel for all of its namespace before it is gone.
+		state := in.await()
+		in.control.Close()
+		in.exit = in.result(last, state)
 	}
-	// Init waits in the kernel for all of its namespace before it is gone.
-	state, err := in.init.Wait()
-	if err != nil {
-		in.d.log.Error("init cannot be waited for", "instance", in.spec.ID, "err", err)
-	}
-	in.ending.Store(true)
-	in.control.Close()
-	in.exit = in.result(last, state)
-	if in.group != nil {
+	// A cgroup tells how a durable instance ended until that is recorded.
+	if in.group != nil && recorded {
 		if err := in.group.remove(); err != nil {
 			in.d.log.Error("a cgroup is left behind", "instance", in.spec.ID, "err", err)
 		}
 	}
-	listening.Wait()
 	in.d.free(in.spec.ID)
 	close(in.done)
 }
 
-// listen waits for the memory limit to be met (cgroups of version 1, whose
-// kernel ends one process only) and ends the tree. It returns when the group
-// is removed.
-func (in *instance) listen() {
-	var count [8]byte
-	if _, err := in.group.events.Read(count[:]); err != nil {
-		return
-	}
-	// The event comes before the kill that it announces is counted.
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for range 200 {
-		if in.group.outOfMemory() {
-			in.kill(fringe.OutOfMemory)
-			return
-		}
-		if in.ending.Load() {
-			return
-		}
-		<-tick.C
-	}
-}
-
 // result says how the instance ended. last is init's report, or the zero
-// report when init was killed.
+// report when init was killed; state is nil when init is not this process's
+// child.
 func (in *instance) result(last report, state *os.ProcessState) fringe.Exit {
 	e := fringe.Exit{Cause: fringe.Exited}
-	e.Usage.Wall = time.Since(in.begun)
+	if e.Usage.Wall = time.Duration(last.Wall); e.Usage.Wall == 0 {
+		e.Usage.Wall = time.Duration(monotonic() - in.begun)
+	}
 	status := syscall.WaitStatus(last.Status)
 	switch {
 	case last.What == "" || status.Signaled():
@@ -170,6 +154,9 @@ func (in *instance) result(last report, state *os.ProcessState) fringe.Exit {
 	in.mu.Lock()
 	cause := in.cause
 	in.mu.Unlock()
+	if cause == "" && last.Late {
+		cause = fringe.TimedOut
+	}
 	if cause != "" {
 		e.Cause = cause
 	}
@@ -177,6 +164,7 @@ func (in *instance) result(last report, state *os.ProcessState) fringe.Exit {
 	if memory && cause == "" && e.Code != 0 {
 		e.Cause = fringe.OutOfMemory
 	}
+	e.Usage.CPU = time.Duration(last.CPU)
 	if state != nil {
 		e.Usage.CPU = max(state.SystemTime()+state.UserTime()-time.Duration(last.Own), 0)
 	}

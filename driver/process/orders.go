@@ -1,16 +1,22 @@
 package process
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"fringe"
 )
 
 // An order is what the driver tells init to do. It goes over the control
-// socket as one frame; the frames that follow are commands.
+// socket as one frame; the frame that follows is cmdGo.
 type order struct {
 	Base    string // directory of the host at which the root is put together
 	Root    string // "/" is the host's own
@@ -24,20 +30,26 @@ type order struct {
 	Argv     []string
 	Env      []string
 	Dir      string
-	Conn     bool  // descriptor connFD is passed on
-	FileSize int64 // bytes; 0 is no limit
-	Memory   int64 // bytes that init watches over; 0 does not watch
-	Pids     int   // tasks that init watches over; 0 does not watch
-	Cores    []int // the processors that may be used; empty is all
+	Conn     bool     // descriptor connFD is passed on
+	FileSize int64    // bytes; 0 is no limit
+	Memory   int64    // bytes that init watches over; 0 does not watch
+	Pids     int      // tasks that init watches over; 0 does not watch
+	Cores    []int    // the processors that may be used; empty is all
+	Keep     [2]int64 // bytes that are kept of standard output and error; 0 is all
+	OneLog   bool     // both streams are one file
 
 	Probe bool // build everything, start nothing
+
+	// Of a durable instance:
+	Record string        // directory of the host for its records; "" when it is not durable
+	Time   time.Duration // time limit that init keeps; 0 is none
+	Begun  int64         // when it was asked for, on the monotonic clock
 }
 
-// The commands that follow an order.
-const (
-	cmdGo   = "go"   // the limits are in force: start the program
-	cmdTerm = "term" // send SIGTERM to every process
-)
+// cmdGo follows an order: the limits are in force, the program may start. With
+// it come, when a cgroup of version 1 bounds memory, the descriptors of its
+// event and of its memory.oom_control.
+const cmdGo = "go"
 
 // The reports of init.
 const (
@@ -54,9 +66,12 @@ type report struct {
 	Message string      `json:",omitempty"`
 	Status  int         `json:",omitempty"` // wait status of the program
 	Own     int64       `json:",omitempty"` // nanoseconds of CPU that init itself used
+	CPU     int64       `json:",omitempty"` // nanoseconds of CPU of the tree
+	Wall    int64       `json:",omitempty"` // nanoseconds; of a durable instance
 	MaxRSS  int64       `json:",omitempty"` // bytes of the largest process
 	Peak    int64       `json:",omitempty"` // bytes of the whole tree as watched; 0 when not watched
-	Memory  bool        `json:",omitempty"` // init ended the tree because it met order.Memory
+	Memory  bool        `json:",omitempty"` // init ended the tree because it met its memory limit
+	Late    bool        `json:",omitempty"` // init ended the tree because it met order.Time
 }
 
 // maxFrame bounds one frame, against a reader that allocates without end.
@@ -64,16 +79,62 @@ const maxFrame = 64 << 20
 
 // send writes v as one frame: four bytes of length, then JSON.
 func send(w io.Writer, v any) error {
+	frame, err := frameOf(v)
+	if err == nil {
+		_, err = w.Write(frame)
+	}
+	return err
+}
+
+func frameOf(v any) ([]byte, error) {
 	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxFrame {
+		return nil, fmt.Errorf("the arguments and the environment have %d bytes; at most %d are possible", len(text), maxFrame)
+	}
+	frame := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(text)), uint32(len(text)))
+	return append(frame, text...), nil
+}
+
+// sendGo sends cmdGo with descriptors.
+func sendGo(control *net.UnixConn, fds []int) error {
+	frame, err := frameOf(cmdGo)
 	if err != nil {
 		return err
 	}
-	if len(text) > maxFrame {
-		return fmt.Errorf("the arguments and the environment have %d bytes; at most %d are possible", len(text), maxFrame)
+	var rights []byte
+	if len(fds) > 0 {
+		rights = unix.UnixRights(fds...)
 	}
-	frame := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(text)), uint32(len(text)))
-	_, err = w.Write(append(frame, text...))
+	_, _, err = control.WriteMsgUnix(frame, rights, nil)
 	return err
+}
+
+// receiveGo waits for cmdGo and gives the descriptors that came with it.
+func receiveGo(control int) (fds []int, err error) {
+	var head [4]byte
+	var rights [64]byte
+	var n, m int
+	for {
+		n, m, _, _, err = unix.Recvmsg(control, head[:], rights[:], unix.MSG_CMSG_CLOEXEC)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	var cmd string
+	if err := receive(io.MultiReader(bytes.NewReader(head[:n]), descriptor(control)), &cmd); err != nil {
+		return nil, err
+	}
+	messages, err := unix.ParseSocketControlMessage(rights[:m])
+	if err != nil || len(messages) == 0 {
+		return nil, err
+	}
+	return unix.ParseUnixRights(&messages[0])
 }
 
 // receive reads one frame into v.

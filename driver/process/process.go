@@ -40,8 +40,8 @@ type Driver struct {
 	nested  bool    // this process may not mount: each instance needs a user namespace
 	global  bool    // this process's user is the machine's root, which RLIMIT_NPROC does not bind
 
-	mu      sync.Mutex                 // guards running
-	running map[fringe.InstanceID]bool // started or starting
+	mu      sync.Mutex                      // guards running
+	running map[fringe.InstanceID]*instance // nil while it starts
 }
 
 var _ fringe.Driver = (*Driver)(nil)
@@ -70,7 +70,7 @@ func New(cfg Config) (*Driver, error) {
 		base:    base,
 		nested:  !capable(unix.CAP_SYS_ADMIN),
 		global:  globalRoot(),
-		running: map[fringe.InstanceID]bool{},
+		running: map[fringe.InstanceID]*instance{},
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -107,11 +107,18 @@ func globalRoot() bool {
 func (d *Driver) reserve(id fringe.InstanceID) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.running[id] {
+	if _, known := d.running[id]; known {
 		return startError(fringe.Conflict, "an instance %s is running already", id)
 	}
-	d.running[id] = true
+	d.running[id] = nil
 	return nil
+}
+
+// hold notes that the instance runs; its name was reserved.
+func (d *Driver) hold(in *instance) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.running[in.spec.ID] = in
 }
 
 func (d *Driver) free(id fringe.InstanceID) {

@@ -10,7 +10,6 @@ import (
 	"path"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -33,6 +32,7 @@ func (d *Driver) Start(ctx context.Context, s fringe.Spec) (fringe.Instance, err
 		d.free(s.ID)
 		return nil, err
 	}
+	d.hold(in)
 	go in.watch()
 	return in, nil
 }
@@ -49,6 +49,9 @@ func check(s *fringe.Spec) error {
 	}
 	if len(s.Argv) == 0 || s.Argv[0] == "" {
 		return startError(fringe.Invalid, "the instance %s has no program to start", s.ID)
+	}
+	if s.Durable && (s.Scratch == "" || s.Conn != nil) {
+		return startError(fringe.Invalid, "the durable instance %s needs a scratch directory and cannot have a connection", s.ID)
 	}
 	if s.Dir == "" {
 		s.Dir = "/"
@@ -77,12 +80,18 @@ func check(s *fringe.Spec) error {
 // start makes the instance up to the point where its program runs; with probe,
 // up to where it could. When it fails nothing is left.
 func (d *Driver) start(ctx context.Context, s fringe.Spec, probe bool) (*instance, error) {
-	in := &instance{d: d, spec: s, done: make(chan struct{}), begun: time.Now()}
+	in := &instance{d: d, spec: s, done: make(chan struct{}), begun: monotonic()}
 	o, err := d.order(&s)
 	if err != nil {
 		return nil, err
 	}
 	o.Probe = probe
+	if s.Durable {
+		if err := d.prepare(&s); err != nil {
+			return nil, err
+		}
+		o.Record, o.Time, o.Begun = records(s.Scratch), s.Limits.Time, in.begun
+	}
 	if err := d.spawn(in); err != nil {
 		return nil, errors.Join(err, in.discard())
 	}
@@ -93,6 +102,9 @@ func (d *Driver) start(ctx context.Context, s fringe.Spec, probe bool) (*instanc
 		err = ctx.Err()
 	}
 	if err == nil {
+		if s.Durable {
+			in.control.Close()
+		}
 		return in, nil
 	}
 	if ctx.Err() != nil {
@@ -110,6 +122,15 @@ func (d *Driver) order(s *fringe.Spec) (*order, error) {
 		Base: d.base, Root: s.Root, Layers: s.Layers, Mounts: s.Mounts, Hidden: s.Hidden,
 		TmpSize: s.TmpBytes, Network: s.Network,
 		Argv: s.Argv, Env: s.Env, Dir: s.Dir, Conn: s.Conn != nil, FileSize: s.Limits.FileSize,
+		OneLog: s.Stdout == s.Stderr,
+	}
+	for i, keep := range []struct {
+		file *os.File
+		most int64
+	}{{s.Stdout, s.StdoutMax}, {s.Stderr, s.StderrMax}} {
+		if keep.file != nil {
+			o.Keep[i] = keep.most
+		}
 	}
 	if s.TmpBytes == 0 && s.Scratch != "" {
 		o.Tmp = filepath.Join(s.Scratch, "tmp")
@@ -171,7 +192,8 @@ func (d *Driver) spawn(in *instance) error {
 		return startError(fringe.Unavailable, "no control socket: %w", err)
 	}
 	in.control = conn.(*net.UnixConn)
-	attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS}
+	// A session of its own: no signal of the server's terminal reaches it.
+	attr := &syscall.SysProcAttr{Setsid: true, Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS}
 	if !in.spec.Network {
 		attr.Cloneflags |= syscall.CLONE_NEWNET
 	}
@@ -226,6 +248,11 @@ func spawnError(err error) error {
 // settle gives init its orders, puts it under its limits and lets the program
 // start. Init builds the tree while the cgroups are made.
 func (d *Driver) settle(in *instance, o *order) error {
+	if in.spec.Durable {
+		if err := in.note(); err != nil {
+			return err
+		}
+	}
 	if err := send(in.control, o); err != nil {
 		return startError(fringe.Unavailable, "the instance does not take its orders: %w", err)
 	}
@@ -242,13 +269,18 @@ func (d *Driver) settle(in *instance, o *order) error {
 	if err := in.expect(repReady); err != nil {
 		return err
 	}
+	var watch []int
 	if in.group != nil {
 		if err := in.group.throttle(in.spec.Limits.CPU); err != nil {
 			return startError(fringe.Unavailable, "the CPU limit: %w", err)
 		}
+		watch = in.group.watch
 	}
-	if err := send(in.control, cmdGo); err != nil {
+	if err := sendGo(in.control, watch); err != nil {
 		return startError(fringe.Unavailable, "the instance ended before its program started: %w", err)
+	}
+	if in.group != nil {
+		in.group.forget()
 	}
 	if o.Probe {
 		return nil
@@ -288,6 +320,9 @@ func (in *instance) discard() error {
 	}
 	if in.group != nil {
 		all = errors.Join(all, in.group.remove())
+	}
+	if in.spec.Durable {
+		all = errors.Join(all, os.RemoveAll(records(in.spec.Scratch)))
 	}
 	return all
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,8 +20,8 @@ import (
 
 // Sweep implements fringe.Driver. The mounts of instances vanish with their
 // processes.
-func (d *Driver) Sweep(ctx context.Context) error {
-	err := d.sweepProcesses(ctx)
+func (d *Driver) Sweep(ctx context.Context, keep []fringe.InstanceID) error {
+	err := d.sweepProcesses(ctx, keep)
 	bases := map[string]bool{}
 	for _, base := range d.cgroups.base {
 		bases[base] = true
@@ -31,7 +32,8 @@ func (d *Driver) Sweep(ctx context.Context) error {
 			err = errors.Join(err, e)
 		}
 		for _, entry := range entries {
-			if entry.IsDir() && strings.HasPrefix(entry.Name(), d.cgroups.prefix) {
+			id, ours := strings.CutPrefix(entry.Name(), d.cgroups.prefix)
+			if entry.IsDir() && ours && !slices.Contains(keep, fringe.InstanceID(id)) {
 				err = errors.Join(err, d.sweepCgroup(ctx, filepath.Join(base, entry.Name())))
 			}
 		}
@@ -42,9 +44,9 @@ func (d *Driver) Sweep(ctx context.Context) error {
 	return nil
 }
 
-// sweepProcesses ends what has init's role for this site. All of its tree goes
-// with it.
-func (d *Driver) sweepProcesses(ctx context.Context) error {
+// sweepProcesses ends what has init's role for this site, but those to keep.
+// All of its tree goes with it.
+func (d *Driver) sweepProcesses(ctx context.Context, keep []fringe.InstanceID) error {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return err
@@ -61,8 +63,9 @@ func (d *Driver) sweepProcesses(ctx context.Context) error {
 			continue
 		}
 		line, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
-		if bytes.HasPrefix(line, mark) {
-			d.log.Warn("ending an instance of a former run", "pid", pid, "instance", strings.Trim(string(line[len(mark):]), "\x00"))
+		id, ours := bytes.CutPrefix(bytes.TrimRight(line, "\x00"), mark)
+		if ours && !slices.Contains(keep, fringe.InstanceID(id)) {
+			d.log.Warn("ending an instance of a former run", "pid", pid, "instance", string(id))
 			all = errors.Join(all, killAndWait(ctx, fd))
 		}
 		unix.Close(fd)

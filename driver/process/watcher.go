@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -13,13 +14,14 @@ import (
 // watchEvery is how often the watcher looks.
 const watchEvery = 25 * time.Millisecond
 
-// A watcher keeps the limits of memory and tasks where no cgroup does: it
-// looks at all processes of the namespace and kills them when together they
+// A watcher keeps limits from within the namespace. Where no cgroup bounds
+// memory and tasks it looks at all processes and kills them when together they
 // have more.
 type watcher struct {
 	o    *order
 	peak atomic.Int64 // bytes
 	met  atomic.Bool  // the memory limit was met
+	late atomic.Bool  // the time limit was met
 }
 
 // run looks until init ends.
@@ -35,6 +37,38 @@ func (w *watcher) run() {
 			continue
 		}
 		unix.Kill(-1, unix.SIGKILL)
+	}
+}
+
+// expire kills all because the time limit is met.
+func (w *watcher) expire() {
+	w.late.Store(true)
+	unix.Kill(-1, unix.SIGKILL)
+}
+
+// listen waits until the kernel has killed a process because a cgroup of
+// version 1 met its memory limit, and kills the rest. control is the group's
+// memory.oom_control.
+func (w *watcher) listen(control, event int) {
+	events := os.NewFile(uintptr(event), "memory events")
+	var count [8]byte
+	for {
+		if _, err := events.Read(count[:]); err != nil {
+			return
+		}
+		// The event comes before the kill that it announces is counted.
+		tick := time.NewTicker(time.Millisecond)
+		for range 200 {
+			var text [256]byte
+			n, _ := unix.Pread(control, text[:], 0)
+			if counterOf(strings.Fields(string(text[:max(n, 0)])), oomKills) > 0 {
+				w.met.Store(true)
+				unix.Kill(-1, unix.SIGKILL)
+				break
+			}
+			<-tick.C
+		}
+		tick.Stop()
 	}
 }
 
