@@ -79,6 +79,9 @@ type publication struct {
 
 // stage copies the content.
 func (p *publication) stage(ctx context.Context, req PublishRequest) error {
+	if err := p.takeName(req); err != nil {
+		return err
+	}
 	from := req.Dir
 	if from == "" {
 		bare, err := p.wrapFile(req.File)
@@ -92,15 +95,15 @@ func (p *publication) stage(ctx context.Context, req PublishRequest) error {
 	case err != nil || !info.IsDir():
 		return fringe.Errorf("catalogue.Publish", fringe.NotFound, "%s is not a directory that can be read", from)
 	case exists(from, cwlFile) && exists(from, pythonFile):
-		return cwl.Problems{{File: from, Message: "there are both a function.cwl and a function.py", Cure: "keep one; a Python program that function.cwl runs needs another name"}}
+		return cwl.Problems{{File: filepath.Base(from), Message: "there are both a function.cwl and a function.py", Cure: "keep one; a Python program that function.cwl runs needs another name"}}
 	case exists(from, cwlFile):
 		p.file = cwlFile
 	case exists(from, pythonFile):
 		p.file = pythonFile
 	default:
-		return cwl.Problems{{File: from, Message: "there is no function.cwl and no function.py", Cure: "give a directory with one of them, or a .cwl or .py file"}}
+		return cwl.Problems{{File: filepath.Base(from), Message: "there is no function.cwl and no function.py", Cure: "give a directory with one of them, or a .cwl or .py file"}}
 	}
-	if err := errors.Join(p.takeName(req), os.Mkdir(p.dir, 0o755)); err != nil {
+	if err := os.Mkdir(p.dir, 0o755); err != nil {
 		return err
 	}
 	var err error

@@ -10,8 +10,8 @@ import (
 // Problem is an RFC 9457 problem document: the answer to a request that failed.
 type Problem struct {
 	Type      string           `json:"type"` // urn:fringe:problem:KIND
-	Title     string           `json:"title"`
-	Status    int              `json:"status"`
+	Title     string           `json:"title,omitempty"`
+	Status    int              `json:"status,omitempty"`
 	Detail    string           `json:"detail"`
 	Component fringe.Component `json:"component,omitempty"` // the part that failed
 	Pointer   string           `json:"pointer,omitempty"`   // JSON pointer into the input object

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"fringe"
@@ -45,16 +47,48 @@ func serverTiming(t site.Timing) string {
 }
 
 // wantsFile gives the dataset of the only output when it is one file and the
-// caller accepts something other than JSON before JSON.
+// caller does not accept JSON, or prefers the file's type to it.
 func wantsFile(r *http.Request, v *catalogue.Version, a *site.Answer) (fringe.DID, bool) {
-	accept := r.Header.Get("Accept")
-	if a.Outputs == nil || len(v.Tool.Outputs) != 1 || accept == "" || strings.Contains(accept, "json") || strings.HasPrefix(accept, "*/*") {
+	if a.Outputs == nil || len(v.Tool.Outputs) != 1 {
 		return fringe.DID{}, false
 	}
 	o, _ := a.Outputs[v.Tool.Outputs[0].Name].(map[string]any)
 	location, _ := o["location"].(string)
 	did, err := fringe.ParseDID(location)
-	return did, err == nil && o["class"] == "File"
+	if err != nil || o["class"] != "File" {
+		return fringe.DID{}, false
+	}
+	accept := strings.Join(r.Header.Values("Accept"), ",")
+	media, _ := o["mediaType"].(string)
+	object, objectBy := quality(accept, "application/json")
+	file, fileBy := quality(accept, media)
+	return did, object == 0 || file > object || file == object && fileBy > objectBy
+}
+
+// quality gives the weight that an Accept header gives a media type, by its
+// most specific range that matches (RFC 9110, 12.5.1): 2 for the type itself,
+// 1 for its main type, 0 for any. Without a header every type has the weight 1.
+func quality(accept, media string) (weight float64, specific int) {
+	if strings.TrimSpace(accept) == "" {
+		return 1, 0
+	}
+	specific = -1
+	main, _, _ := strings.Cut(media, "/")
+	for part := range strings.SplitSeq(accept, ",") {
+		t, params, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		rank := map[string]int{media: 3, main + "/*": 2, "*/*": 1}[t] - 1
+		if rank <= specific {
+			continue
+		}
+		specific, weight = rank, 1
+		if q, err := strconv.ParseFloat(params["q"], 64); err == nil {
+			weight = q
+		}
+	}
+	return weight, specific
 }
 
 // hopByHop are the headers of a raw answer that are not passed on.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"fringe/client"
 	"fringe/driver/process"
@@ -16,7 +17,7 @@ type tool struct {
 }
 
 // Doctor says what this machine enforces and which tools it has.
-func Doctor(_ context.Context, dir string) []client.Check {
+func Doctor(ctx context.Context, dir string) []client.Check {
 	var out []client.Check
 	d, err := process.New(process.Config{StateDir: filepath.Join(dir, "process")})
 	if err != nil {
@@ -26,8 +27,8 @@ func Doctor(_ context.Context, dir string) []client.Check {
 			out = append(out, client.Check{Name: c.Name, OK: c.OK, Detail: c.Detail, Cure: c.Cure})
 		}
 	}
+	out = append(out, interpreter(ctx))
 	for _, t := range []tool{
-		{"python3", "apt-get install python3 python3-venv"},
 		{"git", "apt-get install git"},
 		{"wsclean", "fringe env build environments/wsclean, or apt-get install wsclean"},
 		{"aoflagger", "fringe env build environments/aoflagger, or apt-get install aoflagger"},
@@ -41,4 +42,17 @@ func Doctor(_ context.Context, dir string) []client.Check {
 		out = append(out, c)
 	}
 	return out
+}
+
+// interpreter checks the system's Python, of which environments are made.
+func interpreter(ctx context.Context) client.Check {
+	const python = "/usr/bin/python3"
+	c := client.Check{Name: "python3"}
+	said, err := exec.CommandContext(ctx, python, "-c", "import ensurepip, sys, venv; print(sys.version.split()[0])").CombinedOutput()
+	if err != nil {
+		c.Detail, c.Cure = python+" is not there, or has no venv: "+err.Error(), "apt-get install python3 python3-venv"
+		return c
+	}
+	c.OK, c.Detail = true, python+" "+strings.TrimSpace(string(said))
+	return c
 }

@@ -39,7 +39,7 @@ The answer is the output object. With -o its files are brought to a directory.`,
   fringe call wsclean ms=user:m87.ms size=1024 scale=0.12masec niter=2000
   fringe call wsclean --inputs job.json`,
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.completeFunctions,
+		ValidArgsFunction: a.callWords,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.call(cmd.Context(), args[0], inputs, args[1:], outdir)
 		},
@@ -363,12 +363,8 @@ func (a *app) fetch(ctx context.Context, cl *client.Client, did, dir, base strin
 	}
 	defer res.Body.Close()
 	path := filepath.Join(dir, filepath.Base("/"+base))
-	body := io.Reader(res.Body)
-	if terminal(a.stderr) {
-		bar := progressbar.DefaultBytes(res.ContentLength, base)
-		defer bar.Close()
-		body = io.TeeReader(body, bar)
-	}
+	body, done := a.bar(res.Body, res.ContentLength, base)
+	defer done()
 	if res.Header.Get("Content-Type") == "application/x-tar" {
 		return path, untar(body, path)
 	}
@@ -388,6 +384,16 @@ func (a *app) fetch(ctx context.Context, cl *client.Client, did, dir, base strin
 		return "", err
 	}
 	return path, os.Rename(tmp.Name(), path)
+}
+
+// bar shows on a terminal how much of r has been read; size is -1 when it is
+// not known. done ends the show.
+func (a *app) bar(r io.Reader, size int64, name string) (shown io.Reader, done func()) {
+	if !terminal(a.stderr) || a.json {
+		return r, func() {}
+	}
+	bar := progressbar.DefaultBytes(size, name)
+	return io.TeeReader(r, bar), func() { bar.Close() }
 }
 
 // untar unpacks a directory dataset to path, which must not exist. os.Root

@@ -101,7 +101,9 @@ func (a *app) upload(ctx context.Context, cl *client.Client, did, path string) (
 	if info.IsDir() {
 		req.Header.Set("Content-Type", "application/x-tar")
 		pr, pw := io.Pipe()
-		req.Body = pr
+		body, done := a.bar(pr, -1, filepath.Base(path))
+		defer done()
+		req.Body = body
 		go func() { pw.CloseWithError(tarDir(pw, path)) }()
 		return client.Upload[client.Dataset](ctx, cl, req)
 	}
@@ -110,7 +112,9 @@ func (a *app) upload(ctx context.Context, cl *client.Client, did, path string) (
 		return client.Dataset{}, err
 	}
 	defer f.Close()
-	req.Body = f
+	body, done := a.bar(f, info.Size(), filepath.Base(path))
+	defer done()
+	req.Body = body
 	return client.Upload[client.Dataset](ctx, cl, req)
 }
 
@@ -205,7 +209,7 @@ func pages[T any](ctx context.Context, a *app, path string, q url.Values, all bo
 }
 
 func (a *app) dataShow() *cobra.Command {
-	return &cobra.Command{Use: "show NAME", Short: "Show a dataset", Args: cobra.ExactArgs(1),
+	return &cobra.Command{Use: "show NAME", ValidArgsFunction: a.datasetNames(), Short: "Show a dataset", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := a.client()
 			if err != nil {
@@ -230,7 +234,7 @@ func (a *app) dataShow() *cobra.Command {
 
 func (a *app) dataGet() *cobra.Command {
 	var outdir string
-	c := &cobra.Command{Use: "get NAME", Short: "Bring a dataset here", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "get NAME", ValidArgsFunction: a.datasetNames(), Short: "Bring a dataset here", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := a.client()
 			if err != nil {
@@ -252,14 +256,14 @@ func (a *app) dataGet() *cobra.Command {
 }
 
 func (a *app) dataRemove() *cobra.Command {
-	return &cobra.Command{Use: "remove NAME…", Short: "Remove datasets; data taken by reference stays where it is", Args: cobra.MinimumNArgs(1),
+	return &cobra.Command{Use: "remove NAME…", ValidArgsFunction: a.datasetNames(), Short: "Remove datasets; data taken by reference stays where it is", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := a.client()
 			if err != nil {
 				return err
 			}
 			for _, n := range args {
-				if err := cl.Delete(cmd.Context(), "/api/v1/datasets/"+client.EscapePath(withScope(n))); err != nil {
+				if err := a.remove(cmd.Context(), cl, "/api/v1/datasets/"+client.EscapePath(withScope(n)), withScope(n)); err != nil {
 					return err
 				}
 			}

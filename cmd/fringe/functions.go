@@ -39,13 +39,12 @@ nothing is published. A version, once published, never changes.`,
 			for _, p := range args {
 				paths = append(paths, functionDirs(p)...)
 			}
-			var out []client.Function
+			out := []client.Function{}
 			failed := false
 			for _, p := range paths {
 				fn, err := a.publish(cmd.Context(), cl, p)
 				if err != nil {
-					fmt.Fprintf(a.stderr, "%s:\n", p)
-					explain(a.stderr, err)
+					a.sayUnpublished(p, err)
 					failed = true
 					continue
 				}
@@ -65,6 +64,15 @@ nothing is published. A version, once published, never changes.`,
 			return nil
 		},
 	}
+}
+
+func (a *app) sayUnpublished(path string, err error) {
+	if a.json {
+		json.NewEncoder(a.stderr).Encode(map[string]any{"path": path, "problem": problem(err)})
+		return
+	}
+	fmt.Fprintf(a.stderr, "%s:\n", path)
+	explain(a.stderr, err)
 }
 
 func (a *app) sayPublished(fn client.Function) {
@@ -215,7 +223,7 @@ func (a *app) functionsCommand() *cobra.Command {
 func (a *app) describeCommand() *cobra.Command {
 	var asCWL, asSchema bool
 	c := &cobra.Command{Use: "describe NAME[@VERSION]", Short: "Show a function's interface", Args: cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeFunctions,
+		ValidArgsFunction: a.functionNames(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := a.client()
 			if err != nil {
@@ -346,7 +354,7 @@ func packagesText(m map[string]string) string {
 
 func (a *app) aliasCommand() *cobra.Command {
 	var remove bool
-	c := &cobra.Command{Use: "alias NAME ALIAS [VERSION]", Short: "Move an alias to a version", Args: cobra.RangeArgs(2, 3),
+	c := &cobra.Command{Use: "alias NAME ALIAS [VERSION]", Short: "Move an alias to a version", Args: cobra.RangeArgs(2, 3), ValidArgsFunction: a.functionNames(),
 		Example: "  fringe alias wsclean stable 3.1.0\n  fringe alias wsclean stable --remove",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := a.client()
@@ -355,13 +363,16 @@ func (a *app) aliasCommand() *cobra.Command {
 			}
 			path := "/api/v1/functions/" + client.EscapePath(args[0]) + "/aliases/" + client.EscapePath(args[1])
 			if remove {
-				return cl.Delete(cmd.Context(), path)
+				return a.remove(cmd.Context(), cl, path, args[0]+"@"+args[1])
 			}
 			if len(args) != 3 {
 				return fringe.Errorf("alias", fringe.Invalid, "name the version that %s is to mean", args[1])
 			}
-			_, err = client.Send[client.Function](cmd.Context(), cl, "PUT", path, map[string]string{"version": args[2]})
-			return err
+			fn, err := client.Send[client.Function](cmd.Context(), cl, "PUT", path, map[string]string{"version": args[2]})
+			if err != nil {
+				return err
+			}
+			return a.print(fn, func(w io.Writer) { fmt.Fprintf(w, "%s@%s is version %s\n", args[0], args[1], args[2]) })
 		}}
 	c.Flags().BoolVar(&remove, "remove", false, "remove the alias")
 	return c
@@ -369,29 +380,12 @@ func (a *app) aliasCommand() *cobra.Command {
 
 func (a *app) unpublishCommand() *cobra.Command {
 	return &cobra.Command{Use: "unpublish NAME@VERSION", Short: "Take a version out of the catalogue", Args: cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeFunctions,
+		ValidArgsFunction: a.functionNames(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := a.client()
 			if err != nil {
 				return err
 			}
-			return cl.Delete(cmd.Context(), "/api/v1/functions/"+client.EscapePath(args[0]))
+			return a.remove(cmd.Context(), cl, "/api/v1/functions/"+client.EscapePath(args[0]), args[0])
 		}}
-}
-
-func (a *app) completeFunctions(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 || a.load(cmd) != nil {
-		return nil, cobra.ShellCompDirectiveDefault
-	}
-	items, _, err := pages[client.Function](cmd.Context(), a, "/api/v1/functions", url.Values{}, true)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	var names []string
-	for _, f := range items {
-		if strings.HasPrefix(string(f.Name), prefix) {
-			names = append(names, string(f.Name)+"\t"+f.Summary)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

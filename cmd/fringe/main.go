@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"syscall"
 
 	"fringe"
+	"fringe/client"
 	"fringe/driver/process"
 )
 
@@ -40,7 +42,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if errors.As(err, &code) {
 		return int(code)
 	}
-	explain(stderr, err)
+	if asJSON, _ := root.PersistentFlags().GetBool("json"); asJSON {
+		json.NewEncoder(stderr).Encode(problem(err))
+	} else {
+		explain(stderr, err)
+	}
 	var e *fringe.Error
 	if errors.As(err, &e) {
 		return 1
@@ -52,6 +58,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit %d", int(c)) }
+
+// problem gives the document that a site would answer with.
+func problem(err error) client.Problem {
+	e := fringe.Errorf("", fringe.Invalid, "%s", err)
+	errors.As(err, &e)
+	p := client.Problem{Type: "urn:fringe:problem:" + string(e.Kind), Detail: e.Message, Component: e.Component, Pointer: e.Pointer, Cure: e.Cure}
+	if p.Detail == "" {
+		p.Detail = err.Error()
+	}
+	return p
+}
 
 // explain writes err as a user reads it: what failed, where, what to do.
 func explain(w io.Writer, err error) {

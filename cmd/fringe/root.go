@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -132,6 +133,14 @@ func (a *app) print(v any, text func(w io.Writer)) error {
 	}
 	text(a.stdout)
 	return nil
+}
+
+// remove deletes what is at path and says so.
+func (a *app) remove(ctx context.Context, cl *client.Client, path, name string) error {
+	if err := cl.Delete(ctx, path); err != nil {
+		return err
+	}
+	return a.print(map[string]string{"removed": name}, func(w io.Writer) { fmt.Fprintln(w, "removed", name) })
 }
 
 // table writes rows under a heading in aligned columns.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,8 +46,10 @@ calls end, then stops.`,
 				debug.SetGCPercent(400)
 			}
 			return server.Run(cmd.Context(), cfg, func(url string) {
-				fmt.Fprintf(a.stdout, "Fringe %s at %s\n  directory  %s\n  token      %s\n", server.Version(), url, cfg.Dir,
-					filepath.Join(cfg.Dir, "operator.token"))
+				token := filepath.Join(cfg.Dir, "operator.token")
+				a.print(map[string]string{"url": url, "version": server.Version(), "dir": cfg.Dir, "token": token}, func(w io.Writer) {
+					fmt.Fprintf(w, "Fringe %s at %s\n  directory  %s\n  token      %s\n", server.Version(), url, cfg.Dir, token)
+				})
 			})
 		},
 	}
@@ -77,26 +80,35 @@ func (a *app) doctorCommand() *cobra.Command {
 					bad++
 				}
 			}
-			err := a.print(checks, func(w io.Writer) {
-				for _, c := range checks {
-					mark := "ok  "
-					if !c.OK {
-						mark = "MISS"
-					}
-					fmt.Fprintf(w, "%s  %-18s %s\n", mark, c.Name, c.Detail)
-					if !c.OK && c.Cure != "" {
-						fmt.Fprintf(w, "      %-18s mend: %s\n", "", c.Cure)
-					}
-				}
-				if bad == 0 {
-					fmt.Fprintln(w, "everything that Fringe can use is here")
-				}
-			})
+			err := a.print(checks, func(w io.Writer) { diagnose(w, checks) })
 			if err == nil && bad > 0 {
 				return exitCode(1)
 			}
 			return err
 		}}
+}
+
+// diagnose writes each check, and at the end each cure once.
+func diagnose(w io.Writer, checks []client.Check) {
+	var cures []string
+	mends := map[string]string{}
+	for _, c := range checks {
+		mark := "ok  "
+		if !c.OK {
+			mark = "MISS"
+			if c.Cure != "" && mends[c.Cure] == "" {
+				cures = append(cures, c.Cure)
+			}
+			mends[c.Cure] = strings.TrimPrefix(mends[c.Cure]+", "+c.Name, ", ")
+		}
+		fmt.Fprintf(w, "%s  %-18s %s\n", mark, c.Name, c.Detail)
+	}
+	for _, cure := range cures {
+		fmt.Fprintf(w, "\nto mend %s:\n  %s\n", mends[cure], cure)
+	}
+	if len(mends) == 0 {
+		fmt.Fprintln(w, "everything that Fringe can use is here")
+	}
 }
 
 func (a *app) tokenCommand() *cobra.Command {
@@ -142,7 +154,7 @@ func (a *app) tokenCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return cl.Delete(cmd.Context(), "/api/v1/tokens/"+url.PathEscape(args[0]))
+			return a.remove(cmd.Context(), cl, "/api/v1/tokens/"+url.PathEscape(args[0]), args[0])
 		}}
 	c.AddCommand(create, list, revoke)
 	return c
@@ -196,7 +208,7 @@ func (a *app) envCommand() *cobra.Command {
 				})
 			})
 		}}
-	show := &cobra.Command{Use: "show NAME", Short: "Show an environment with its exact packages", Args: cobra.ExactArgs(1),
+	show := &cobra.Command{Use: "show NAME", ValidArgsFunction: a.environmentNames(), Short: "Show an environment with its exact packages", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := a.client()
 			if err != nil {
@@ -216,16 +228,23 @@ func (a *app) envCommand() *cobra.Command {
 				}
 			})
 		}}
-	remove := &cobra.Command{Use: "remove NAME", Short: "Remove an environment that no function uses", Args: cobra.ExactArgs(1),
+	remove := &cobra.Command{Use: "remove NAME", ValidArgsFunction: a.environmentNames(), Short: "Remove an environment that no function uses", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := a.client()
 			if err != nil {
 				return err
 			}
-			return cl.Delete(cmd.Context(), "/api/v1/environments/"+url.PathEscape(args[0]))
+			return a.remove(cmd.Context(), cl, "/api/v1/environments/"+url.PathEscape(args[0]), args[0])
 		}}
 	c.AddCommand(build, list, show, remove)
 	return c
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func short(d fringe.Digest) string {
@@ -277,7 +296,7 @@ func (a *app) buildEnvironment(ctx context.Context, cl *client.Client, file stri
 			return ev.Problem.Err()
 		case ev.Environment != nil:
 			return a.print(ev.Environment, func(w io.Writer) {
-				fmt.Fprintf(w, "built %-12s %s  %d packages\n", ev.Environment.Name, short(ev.Environment.Digest), len(ev.Environment.Packages))
+				fmt.Fprintf(w, "built %-12s %s  %s\n", ev.Environment.Name, short(ev.Environment.Digest), count(len(ev.Environment.Packages), "package"))
 			})
 		default:
 			fmt.Fprint(a.stderr, ev.Log)
