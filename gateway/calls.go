@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -23,8 +25,11 @@ func (g *Gateway) listCalls(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	q := r.URL.Query()
-	f := jobs.Filter{Phase: jobs.Phase(q.Get("phase")), Function: fringe.FunctionName(q.Get("function")), Owner: q.Get("owner"),
+	f := jobs.Filter{Function: fringe.FunctionName(q.Get("function")), Owner: q.Get("owner"),
 		Limit: limit, Cursor: q.Get("cursor")}
+	if p := q.Get("phase"); p != "" {
+		f.Phases = []jobs.Phase{jobs.Phase(p)}
+	}
 	if p := fringe.PrincipalOf(r.Context()); !p.Role.Includes(fringe.Operator) {
 		f.Owner = p.Name
 	}
@@ -83,10 +88,10 @@ func (g *Gateway) abortCall(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if !g.cfg.Site.Abort(j.ID) {
-		return answer{}, fringe.Errorf("gateway.abortCall", fringe.Conflict, "the call %s has ended already: %s", j.ID, j.Phase)
+	if err := g.cfg.Site.Abort(r.Context(), j.ID); err != nil {
+		return answer{}, err
 	}
-	return answer{http.StatusAccepted, client.Call{ID: j.ID, Phase: string(j.Phase)}}, nil
+	return answer{http.StatusAccepted, client.Call{ID: j.ID, Phase: string(jobs.Aborted)}}, nil
 }
 
 // callLog sends what a call wrote; with follow=true until it ends.
@@ -109,11 +114,13 @@ func (g *Gateway) callLog(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(http.StatusOK)
-	var done <-chan struct{}
-	if q.Get("follow") == "true" {
-		done = g.cfg.Site.Running(id)
+	follow := func(ctx context.Context, id fringe.CallID, streams []jobs.Stream, w io.Writer) error {
+		return g.cfg.Jobs.CopyLog(ctx, id, streams, w, nil)
 	}
-	if err := g.cfg.Jobs.CopyLog(r.Context(), id, streams, flushing{w, http.NewResponseController(w)}, done); err != nil {
+	if q.Get("follow") == "true" {
+		follow = g.cfg.Jobs.FollowLog
+	}
+	if err := follow(r.Context(), id, streams, flushing{w, http.NewResponseController(w)}); err != nil {
 		g.log.Debug("log not followed to its end", "call", id, "err", err)
 	}
 	return nil

@@ -95,7 +95,7 @@ func (g *Gateway) call1(w http.ResponseWriter, r *http.Request, req *site.Reques
 		return nil, err
 	}
 	a, err := g.cfg.Site.Call(r.Context(), *req)
-	if req.Version.Shape == fringe.Service || err != nil && fringe.KindOf(err) == fringe.Invalid {
+	if req.Version.Shape == fringe.Service {
 		g.release(req)
 	}
 	return a, err

@@ -55,7 +55,7 @@ func work(dir string) error {
 		return err
 	}
 	ctx := context.Background()
-	if _, err := j.Recover(ctx); err != nil {
+	if err := requeue(ctx, j); err != nil {
 		return err
 	}
 	failed := make(chan error)
@@ -68,12 +68,12 @@ func work(dir string) error {
 					do    func() error
 				}{
 					{jobs.Queued, func() error {
-						_, err := j.Submit(ctx, jobs.NewJob{ID: id, Function: "echo", Owner: "a", Inputs: json.RawMessage(`{}`)})
+						_, err := j.Submit(ctx, jobs.NewJob{ID: id, Function: "echo", Owner: "a", Work: jobs.Work{Derivation: string(id)}})
 						return err
 					}},
-					{jobs.Executing, func() error { return j.Start(ctx, id, 1) }},
+					{jobs.Executing, func() error { _, err := j.Claim(ctx, id, time.Minute); return err }},
 					{jobs.Completed, func() error {
-						return j.Settle(ctx, id, 1, jobs.Outcome{Phase: jobs.Completed, Outputs: json.RawMessage(`{"n":` + fmt.Sprint(n) + `}`)})
+						return j.Settle(ctx, id, 1, jobs.Outcome{Phase: jobs.Completed, Derivation: string(id), Outputs: json.RawMessage(`{"n":` + fmt.Sprint(n) + `}`)})
 					}},
 				} {
 					if err := step.do(); err != nil {
@@ -86,6 +86,17 @@ func work(dir string) error {
 		}()
 	}
 	return <-failed
+}
+
+// requeue puts back what a former life left under way.
+func requeue(ctx context.Context, j *jobs.Jobs) error {
+	left, err := j.Executing(ctx)
+	for _, job := range left {
+		if err == nil {
+			err = j.Retry(ctx, job.ID, job.Fence, jobs.Again{Cause: "interrupted", Platform: true})
+		}
+	}
+	return err
 }
 
 // TestKill kills a working server at random instants. Every step that it
@@ -122,9 +133,10 @@ func TestKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if _, err := j.Recover(t.Context()); err != nil {
+	if err := requeue(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}
+	waiting := 0
 	for id, phase := range reached {
 		job, err := j.Get(t.Context(), id)
 		switch {
@@ -132,9 +144,21 @@ func TestKill(t *testing.T) {
 			t.Errorf("the job %s was acknowledged as %s and is lost: %v", id, phase, err)
 		case phase == jobs.Completed && (job.Phase != jobs.Completed || len(job.Outputs) < 6):
 			t.Errorf("the job %s was COMPLETED and is %s with outputs %s", id, job.Phase, job.Outputs)
-		case !job.Phase.Final(), job.Phase == jobs.Error && (job.Err == nil || job.Err.Cure == ""):
+		case job.Phase == jobs.Completed:
+			memo, found, err := j.Memo(t.Context(), string(id))
+			attempts, _ := j.Attempts(t.Context(), id)
+			events, _ := j.Events(t.Context(), id, 0)
+			if err != nil || !found || string(memo.Outputs) != string(job.Outputs) || len(attempts) != 1 || attempts[0].Cause != "completed" || len(events) != 3 {
+				t.Errorf("the job %s is COMPLETED with the memo %s, the attempts %+v and the events %+v", id, memo.Outputs, attempts, events)
+			}
+		case job.Phase == jobs.Queued:
+			waiting++
+		default:
 			t.Errorf("the job %s is %s, %v after a crash", id, job.Phase, job.Err)
 		}
+	}
+	if n := j.QueuedCount(); n < waiting {
+		t.Errorf("%d jobs are counted as waiting, want at least %d", n, waiting)
 	}
 	if len(reached) < 50 {
 		t.Errorf("only %d jobs were begun", len(reached))
@@ -150,7 +174,7 @@ func TestOneOfManySettles(t *testing.T) {
 	var wg sync.WaitGroup
 	for n := range 16 {
 		wg.Go(func() {
-			err := j.Start(t.Context(), id(1), 1)
+			_, err := j.Claim(t.Context(), id(1), time.Minute)
 			mu.Lock()
 			if err == nil {
 				started++
@@ -213,14 +237,17 @@ func TestTheFigureIsTheTable(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^ *([A-Z]+) --> ([A-Z]+)`).FindAllStringSubmatch(string(b), -1) {
 		drawn[m[1]+" "+m[2]] = true
 	}
-	all := []jobs.Phase{jobs.Pending, jobs.Queued, jobs.Executing, jobs.Completed, jobs.Error, jobs.Aborted, jobs.Held, jobs.Suspended, jobs.Archived}
-	for _, from := range all {
-		for _, to := range all {
+	schema := jobs.Migrations()[2].SQL
+	for _, from := range jobs.Phases() {
+		for _, to := range jobs.Phases() {
 			if key := string(from) + " " + string(to); jobs.Allowed(from, to) != drawn[key] {
 				t.Errorf("%s: Allowed = %v, drawn = %v", key, jobs.Allowed(from, to), drawn[key])
 			}
+			if held := strings.Contains(schema, "'"+string(from)+" "+string(to)+"'"); jobs.Allowed(from, to) != held {
+				t.Errorf("%s %s: Allowed = %v, the schema's trigger = %v", from, to, jobs.Allowed(from, to), held)
+			}
 		}
-		if !strings.Contains(jobs.Migrations()[0].SQL, "'"+string(from)+"'") {
+		if !strings.Contains(schema, "'"+string(from)+"'") {
 			t.Errorf("the schema does not know %s", from)
 		}
 	}
@@ -240,7 +267,7 @@ func BenchmarkTenThousand(b *testing.B) {
 	for w := range 64 {
 		wg.Go(func() {
 			for n := w; n < 10_000; n += 64 {
-				if _, err := j.Submit(context.Background(), jobs.NewJob{ID: id(n), Function: "echo", Owner: fmt.Sprint(n % 10), Inputs: inputs}); err != nil {
+				if _, err := j.Submit(context.Background(), jobs.NewJob{ID: id(n), Function: "echo", Owner: fmt.Sprint(n % 10), Work: jobs.Work{Inputs: inputs}}); err != nil {
 					b.Error(err)
 				}
 			}
@@ -254,7 +281,7 @@ func BenchmarkTenThousand(b *testing.B) {
 	for range b.N {
 		start := time.Now()
 		var err error
-		if _, next, err = j.List(context.Background(), jobs.Filter{Owner: "3", Phase: jobs.Queued, Limit: 50, Cursor: next}); err != nil {
+		if _, next, err = j.List(context.Background(), jobs.Filter{Owner: "3", Phases: []jobs.Phase{jobs.Queued}, Limit: 50, Cursor: next}); err != nil {
 			b.Fatal(err)
 		}
 		times = append(times, time.Since(start))

@@ -39,20 +39,27 @@ func id(n int) fringe.CallID { return fringe.CallID(fmt.Sprintf("01K000000000000
 
 func submit(t *testing.T, j *jobs.Jobs, n int, owner string, fn fringe.FunctionName) {
 	t.Helper()
-	_, err := j.Submit(context.Background(), jobs.NewJob{ID: id(n), Function: fn, Version: "1.0.0", Digest: "sha256:0", Owner: owner,
-		Inputs: json.RawMessage(`{"a":1}`)})
+	_, err := j.Submit(context.Background(), jobs.NewJob{ID: id(n), Function: fn, Owner: owner,
+		Work: jobs.Work{Version: "1.0.0", Digest: "sha256:0", Inputs: json.RawMessage(`{"a":1}`)}})
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func claim(t *testing.T, j *jobs.Jobs, n int) jobs.Job {
+	t.Helper()
+	job, err := j.Claim(context.Background(), id(n), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return job
 }
 
 func TestLifeOfAJob(t *testing.T) {
 	ctx := context.Background()
 	j := open(t, t.TempDir(), nil)
 	submit(t, j, 1, "alice", "wsclean")
-	if err := j.Start(ctx, id(1), 1); err != nil {
-		t.Fatal(err)
-	}
+	claim(t, j, 1)
 	usage := fringe.Usage{CPU: time.Second, PeakMemory: 1 << 20, Wall: 2 * time.Second}
 	err := j.Settle(ctx, id(1), 1, jobs.Outcome{Phase: jobs.Completed, Outputs: json.RawMessage(`{"image":1}`), Run: time.Second, Usage: usage})
 	if err != nil {
@@ -68,15 +75,22 @@ func TestAStaleFenceChangesNothing(t *testing.T) {
 	ctx := context.Background()
 	j := open(t, t.TempDir(), nil)
 	submit(t, j, 1, "alice", "wsclean")
-	if err := j.Start(ctx, id(1), 2); err != nil {
+	claim(t, j, 1)
+	if err := j.Retry(ctx, id(1), 1, jobs.Again{Cause: "interrupted"}); err != nil {
 		t.Fatal(err)
 	}
+	claim(t, j, 1)
 	done := jobs.Outcome{Phase: jobs.Completed, Outputs: json.RawMessage(`{}`)}
 	for what, err := range map[string]error{
 		"Settle with an old fence": j.Settle(ctx, id(1), 1, done),
-		"Start again":              j.Start(ctx, id(1), 2),
+		"Retry with an old fence":  j.Retry(ctx, id(1), 1, jobs.Again{Cause: "failed"}),
+		"Report with an old fence": j.Report(ctx, id(1), 1, jobs.Progress{Step: "x"}),
+		"Claim again": func() error {
+			_, err := j.Claim(ctx, id(1), time.Minute)
+			return err
+		}(),
 		"Submit the same id": func() error {
-			_, err := j.Submit(ctx, jobs.NewJob{ID: id(1), Inputs: json.RawMessage(`{}`)})
+			_, err := j.Submit(ctx, jobs.NewJob{ID: id(1)})
 			return err
 		}(),
 	} {
@@ -96,7 +110,7 @@ func TestErrorsAreKept(t *testing.T) {
 	ctx := context.Background()
 	j := open(t, t.TempDir(), nil)
 	submit(t, j, 1, "alice", "wsclean")
-	j.Start(ctx, id(1), 1)
+	claim(t, j, 1)
 	want := &fringe.Error{Kind: fringe.Failed, Component: fringe.Memory, Message: "it met its memory limit", Cure: "ask for more"}
 	if err := j.Settle(ctx, id(1), 1, jobs.Outcome{Phase: jobs.Error, Err: fmt.Errorf("somewhere: %w", want)}); err != nil {
 		t.Fatal(err)
@@ -104,25 +118,6 @@ func TestErrorsAreKept(t *testing.T) {
 	got, err := j.Get(ctx, id(1))
 	if err != nil || got.Err == nil || got.Err.Component != fringe.Memory || got.Err.Message != want.Message || got.Err.Cure != want.Cure {
 		t.Errorf("Get() = %+v, %v, want the error kept", got.Err, err)
-	}
-}
-
-func TestRecoverEndsWhatACrashLeft(t *testing.T) {
-	ctx := context.Background()
-	j := open(t, t.TempDir(), nil)
-	for n := range 3 {
-		submit(t, j, n, "alice", "wsclean")
-	}
-	j.Start(ctx, id(1), 1)
-	j.Start(ctx, id(2), 1)
-	j.Settle(ctx, id(2), 1, jobs.Outcome{Phase: jobs.Completed, Outputs: json.RawMessage(`{}`)})
-	if n, err := j.Recover(ctx); n != 2 || err != nil {
-		t.Fatalf("Recover() = %d, %v, want 2", n, err)
-	}
-	for n, want := range []jobs.Phase{jobs.Error, jobs.Error, jobs.Completed} {
-		if got, err := j.Get(ctx, id(n)); err != nil || got.Phase != want {
-			t.Errorf("job %d is %s, %v, want %s", n, got.Phase, err, want)
-		}
 	}
 }
 
@@ -150,10 +145,10 @@ func TestListPagesAndFilters(t *testing.T) {
 	if len(seen) != 13 || seen[0] != id(24) || seen[12] != id(0) {
 		t.Errorf("List() gave %d jobs from %s to %s, want 13 from %s to %s", len(seen), seen[0], seen[len(seen)-1], id(24), id(0))
 	}
-	if page, _, err := j.List(ctx, jobs.Filter{Function: "echo", Phase: jobs.Queued, Limit: 100}); err != nil || len(page) != 8 {
+	if page, _, err := j.List(ctx, jobs.Filter{Function: "echo", Phases: []jobs.Phase{jobs.Queued}, Limit: 100}); err != nil || len(page) != 8 {
 		t.Errorf("List(echo, QUEUED) = %d jobs, %v, want 8", len(page), err)
 	}
-	if _, _, err := j.List(ctx, jobs.Filter{Phase: "RUNNING", Limit: 1}); fringe.KindOf(err) != fringe.Invalid {
+	if _, _, err := j.List(ctx, jobs.Filter{Phases: []jobs.Phase{"RUNNING"}, Limit: 1}); fringe.KindOf(err) != fringe.Invalid {
 		t.Errorf("List(RUNNING) = %v, want invalid", err)
 	}
 }
@@ -163,7 +158,7 @@ func TestAClockThatGoesBackBreaksNothing(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	j := open(t, t.TempDir(), func() time.Time { now = now.Add(-time.Hour); return now })
 	submit(t, j, 1, "alice", "wsclean")
-	j.Start(ctx, id(1), 1)
+	claim(t, j, 1)
 	if err := j.Settle(ctx, id(1), 1, jobs.Outcome{Phase: jobs.Completed, Outputs: json.RawMessage(`{}`)}); err != nil {
 		t.Fatal(err)
 	}

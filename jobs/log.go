@@ -154,6 +154,19 @@ func (j *Jobs) CopyLog(ctx context.Context, id fringe.CallID, streams []Stream, 
 	return copyNew()
 }
 
+// FollowLog writes the streams of a job's log to w as they grow, until the job
+// has ended.
+func (j *Jobs) FollowLog(ctx context.Context, id fringe.CallID, streams []Stream, w io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		j.Wait(ctx, id, "") // an error is met again by who copies
+	}()
+	return j.CopyLog(ctx, id, streams, w, done)
+}
+
 // Tail gives the last lines of a stream, at most n bytes of them.
 func (j *Jobs) Tail(id fringe.CallID, s Stream, n int64) string {
 	dir, err := j.logDir(id)

@@ -8,7 +8,7 @@ type Phase string
 // The phases.
 const (
 	Pending   Phase = "PENDING"   // known, not yet to be run; its owner moves it on
-	Queued    Phase = "QUEUED"    // accepted; it waits for cores and memory; the site moves it on
+	Queued    Phase = "QUEUED"    // accepted; it waits for its turn; the site moves it on
 	Executing Phase = "EXECUTING" // an attempt runs; its end moves it on
 	Completed Phase = "COMPLETED" // final: the outputs are there
 	Error     Phase = "ERROR"     // final: the error says why
@@ -18,11 +18,16 @@ const (
 	Archived  Phase = "ARCHIVED"  // final: the products are gone, the record stays
 )
 
-// allowed is the state machine; docs/jobs.md draws it.
+// Phases gives all of them.
+func Phases() []Phase {
+	return []Phase{Pending, Queued, Executing, Completed, Error, Aborted, Held, Suspended, Archived}
+}
+
+// allowed is the state machine; docs/jobs.md draws it, and the schema holds it.
 func allowed() map[Phase][]Phase {
 	return map[Phase][]Phase{
 		Pending:   {Queued, Held, Aborted, Error},
-		Queued:    {Executing, Held, Aborted, Error},
+		Queued:    {Executing, Completed, Held, Aborted, Error},
 		Executing: {Completed, Error, Aborted, Suspended, Queued},
 		Suspended: {Executing, Queued, Aborted, Error},
 		Held:      {Queued, Pending, Aborted},
@@ -40,5 +45,8 @@ func (p Phase) Final() bool {
 	return p == Completed || p == Error || p == Aborted || p == Archived
 }
 
+// Waits says whether a job in the phase waits for its owner.
+func (p Phase) Waits() bool { return p == Pending || p == Held }
+
 // Valid says whether p is one of the phases.
-func (p Phase) Valid() bool { return p == Archived || allowed()[p] != nil }
+func (p Phase) Valid() bool { return slices.Contains(Phases(), p) }

@@ -129,14 +129,9 @@ func (s *Server) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.jobs, err = jobs.New(jobs.Config{Store: s.store, Dir: filepath.Join(dir, "logs"), Log: s.log})
+	s.jobs, err = jobs.New(jobs.Config{Store: s.store, Dir: filepath.Join(dir, "logs"), Queue: s.cfg.Queue, Log: s.log})
 	if err != nil {
 		return err
-	}
-	if n, err := s.jobs.Recover(ctx); err != nil {
-		return err
-	} else if n > 0 {
-		s.log.Warn("calls of a crashed run ended in ERROR", "calls", n)
 	}
 	bu, err := build.New(build.Config{Dir: filepath.Join(dir, "environments"), Log: s.log})
 	if err != nil {
@@ -167,7 +162,7 @@ func (s *Server) join(ctx context.Context) error {
 		}
 	}
 	s.site, err = site.New(site.Config{Dir: filepath.Join(dir, "scratch"), Python: python, Driver: dr, Catalogue: ca, Builder: bu, Data: s.data, Jobs: s.jobs,
-		Log: s.log, CPU: s.cfg.CPU, Memory: s.cfg.MemoryMiB << 20, Queue: s.cfg.Queue, Instances: s.cfg.Instances,
+		Log: s.log, CPU: s.cfg.CPU, Memory: s.cfg.MemoryMiB << 20, Instances: s.cfg.Instances,
 		Defaults: defaultLimits(), Hidden: hidden})
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -32,7 +33,7 @@ type Config struct {
 
 	CPU       float64       // cores for tasks
 	Memory    int64         // bytes for tasks
-	Queue     int           // tasks that may wait
+	Shares    Shares        // between those whose tasks wait
 	Instances int           // warm instances at most
 	Defaults  fringe.Limits // for functions and environments that say nothing
 	Hidden    []string      // paths of the host that no instance sees
@@ -40,20 +41,23 @@ type Config struct {
 
 // Local is this machine as a site.
 type Local struct {
-	cfg  Config
-	gate *gate
-	pool *pool.Pool
+	cfg     Config
+	engine  *engine
+	pool    *pool.Pool
+	stopped context.Context // ends when the site stops
+	stop    context.CancelFunc
 
-	mu     sync.Mutex // guards active, drained
-	active map[fringe.CallID]*run
+	mu     sync.Mutex // guards closed
 	closed bool
-	runs   sync.WaitGroup
 }
 
-// New gives a site over its parts. Scratch that a crashed run left is removed.
+// New gives a site over its parts. Scratch of warm instances that a crashed run
+// left is removed.
 func New(cfg Config) (*Local, error) {
 	const op = "site.New"
-	l := &Local{cfg: cfg, gate: newGate(cfg.CPU, cfg.Memory, cfg.Queue), active: map[fringe.CallID]*run{}}
+	l := &Local{cfg: cfg}
+	l.engine = newEngine(l)
+	l.stopped, l.stop = context.WithCancel(context.Background())
 	for _, d := range []string{l.attempts(), l.instances()} {
 		if err := os.RemoveAll(d); err != nil {
 			return nil, fringe.E(op, err)
@@ -73,28 +77,26 @@ func New(cfg Config) (*Local, error) {
 func (l *Local) attempts() string  { return filepath.Join(l.cfg.Dir, "attempts") }
 func (l *Local) instances() string { return filepath.Join(l.cfg.Dir, "instances") }
 
-// Run keeps the pool until ctx ends, then stops every instance.
-func (l *Local) Run(ctx context.Context) error { return l.pool.Run(ctx) }
+// Run runs jobs and keeps the pool until ctx ends, then stops every instance.
+// Jobs that have not ended are taken up by the next Run.
+func (l *Local) Run(ctx context.Context) error {
+	engine, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- l.engine.loop(engine) }()
+	err := l.pool.Run(ctx)
+	stop()
+	return errors.Join(err, <-ended)
+}
 
-// Drain refuses new calls and waits for the running ones until ctx ends; tasks
-// that still run then are stopped and their jobs end in ERROR.
+// Drain refuses new calls, waits for the calls of services until ctx ends, and
+// lets go of the tasks: their jobs go on when the site is back.
 func (l *Local) Drain(ctx context.Context) error {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
 	err := l.pool.Drain(ctx)
-	done := make(chan struct{})
-	go func() { l.runs.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		l.mu.Lock()
-		for _, r := range l.active {
-			r.cancel(errStopping)
-		}
-		l.mu.Unlock()
-		<-done
-	}
+	l.engine.stop(errStopping)
+	l.stop()
 	return err
 }
 
@@ -109,6 +111,7 @@ type Request struct {
 	Uploads map[string]string // location "upload:KEY" → a spooled file of this call
 	Trace   string            // the caller's trace context; empty: none
 	Raw     *fringe.Call      // raw functions: method, path, query, header, body
+	Options Options           // of the job that a task is
 }
 
 // Answer is the answer to a call.
@@ -117,7 +120,9 @@ type Answer struct {
 	JSON    []byte         // the output object as the worker wrote it; nil when Outputs is set
 	Raw     *fringe.Result // raw functions
 	Timing  Timing
-	Cold    bool // an instance was started for this call
+	Cold    bool          // an instance was started for this call
+	Job     fringe.CallID // the job that a task's call is; with an idempotency key another's than the request's
+	Reused  fringe.CallID // the job whose products answer the call; empty: it was run
 }
 
 // Timing splits the time of a call.
@@ -145,6 +150,9 @@ func (l *Local) Call(ctx context.Context, r Request) (*Answer, error) {
 	if v.Raw {
 		return l.callRaw(ctx, r)
 	}
+	if v.Shape == fringe.Task {
+		return l.callTask(ctx, r)
+	}
 	inputs, err := v.Tool.Validate(r.Inputs)
 	if err != nil {
 		return nil, fringe.E("site.Call", err)
@@ -153,37 +161,40 @@ func (l *Local) Call(ctx context.Context, r Request) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.Shape == fringe.Service {
-		return l.callService(ctx, r, inputs, hasData)
-	}
-	return l.callTask(ctx, r, inputs)
+	return l.callService(ctx, r, inputs, hasData)
 }
 
-// Abort stops a running or waiting task.
-func (l *Local) Abort(id fringe.CallID) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	r := l.active[id]
-	if r == nil {
-		return false
+// Abort ends a job that has not ended, and stops its attempt.
+func (l *Local) Abort(ctx context.Context, id fringe.CallID) error {
+	err := l.cfg.Jobs.Abort(ctx, id, &fringe.Error{Kind: fringe.Failed, Component: fringe.Engine, Message: errAborted.Error()})
+	if err != nil {
+		return fringe.E("site.Abort", err)
 	}
-	r.cancel(errAborted)
-	return true
-}
-
-// Running says whether the task's log may still grow: the channel is closed
-// when it ends, nil when it does not run.
-func (l *Local) Running(id fringe.CallID) <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if r := l.active[id]; r != nil {
-		return r.done
+	if !l.engine.cancel(id, errAborted) {
+		return l.releaseUploads(ctx, id)
 	}
 	return nil
 }
 
+// Delete removes a job with its products and its log; one that has not ended
+// is aborted first.
+func (l *Local) Delete(ctx context.Context, id fringe.CallID) error {
+	job, err := l.cfg.Jobs.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !job.Phase.Final() {
+		if err := l.Abort(ctx, id); err != nil && fringe.KindOf(err) != fringe.Conflict {
+			return err
+		}
+	}
+	if err := l.removeProducts(ctx, id); err != nil {
+		return err
+	}
+	return l.cfg.Jobs.Delete(ctx, id)
+}
+
 // Stats tells how full the site is.
 func (l *Local) Stats() (waiting, running int, warm []pool.Stats) {
-	waiting, running = l.gate.queued()
-	return waiting, running, l.pool.Stats()
+	return l.cfg.Jobs.QueuedCount(), l.engine.stats(), l.pool.Stats()
 }

@@ -9,32 +9,39 @@ import (
 	"fringe/data"
 )
 
+// maker is the call that outputs are of.
+type maker struct {
+	call  fringe.CallID
+	owner string
+	fence int64 // of the job's attempt; 0: of a service call
+}
+
 // publish makes a product of every File and Directory in the output object and
 // puts its dataset name in the place of the path.
-func (l *Local) publish(ctx context.Context, id fringe.CallID, outputs map[string]any) error {
+func (l *Local) publish(ctx context.Context, by maker, outputs map[string]any) error {
 	for name, v := range outputs {
-		if err := l.publishValue(ctx, id, name, v); err != nil {
+		if err := l.publishValue(ctx, by, name, v); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (l *Local) publishValue(ctx context.Context, id fringe.CallID, name string, v any) error {
+func (l *Local) publishValue(ctx context.Context, by maker, name string, v any) error {
 	switch v := v.(type) {
 	case []any:
 		for i, x := range v {
-			if err := l.publishValue(ctx, id, fmt.Sprintf("%s/%d", name, i), x); err != nil {
+			if err := l.publishValue(ctx, by, fmt.Sprintf("%s/%d", name, i), x); err != nil {
 				return err
 			}
 		}
 	case map[string]any:
 		class, _ := v["class"].(string)
 		if class == "File" || class == "Directory" {
-			return l.publishData(ctx, id, name, v)
+			return l.publishData(ctx, by, name, v)
 		}
 		for k, x := range v {
-			if err := l.publishValue(ctx, id, name+"/"+k, x); err != nil {
+			if err := l.publishValue(ctx, by, name+"/"+k, x); err != nil {
 				return err
 			}
 		}
@@ -42,19 +49,22 @@ func (l *Local) publishValue(ctx context.Context, id fringe.CallID, name string,
 	return nil
 }
 
-func (l *Local) publishData(ctx context.Context, id fringe.CallID, name string, o map[string]any) error {
+func (l *Local) publishData(ctx context.Context, by maker, name string, o map[string]any) error {
 	path, _ := o["path"].(string)
 	base, _ := o["basename"].(string)
 	if base == "" {
 		base = filepath.Base(path)
 	}
-	d, err := l.cfg.Data.Publish(ctx, data.PublishRequest{Call: id, Output: name, HostPath: path, Basename: base,
-		Directory: o["class"] == "Directory", Owner: fringe.PrincipalOf(ctx).Name})
+	r := data.PublishRequest{Call: by.call, Output: name, HostPath: path, Basename: base, Directory: o["class"] == "Directory", Owner: by.owner}
+	d, err := l.cfg.Data.Publish(ctx, r)
+	if fringe.KindOf(err) == fringe.Conflict && by.fence > 0 {
+		d, err = l.republish(ctx, by, r)
+	}
 	if err != nil {
 		return fringe.E("site.publish", err)
 	}
 	if list, ok := o["secondaryFiles"].([]any); ok {
-		if err := l.publishValue(ctx, id, name+".secondary", list); err != nil {
+		if err := l.publishValue(ctx, by, name+".secondary", list); err != nil {
 			return err
 		}
 	}
@@ -69,4 +79,44 @@ func (l *Local) publishData(ctx context.Context, id fringe.CallID, name string, 
 		o["mediaType"] = d.MediaType
 	}
 	return nil
+}
+
+// republish puts an output in the place of one that a former attempt of the
+// job left before its end was written. An attempt that has lost its fence
+// changes nothing.
+func (l *Local) republish(ctx context.Context, by maker, r data.PublishRequest) (fringe.Dataset, error) {
+	lost, err := l.cfg.Jobs.Renew(ctx, map[fringe.CallID]int64{by.call: by.fence}, lease)
+	if err != nil {
+		return fringe.Dataset{}, err
+	}
+	if len(lost) > 0 {
+		return fringe.Dataset{}, fringe.Errorf("site.republish", fringe.Conflict, "%w", errLost)
+	}
+	if err := l.cfg.Data.Remove(ctx, fringe.DID{Scope: "product", Name: string(by.call) + "/" + r.Output}); err != nil {
+		return fringe.Dataset{}, err
+	}
+	return l.cfg.Data.Publish(ctx, r)
+}
+
+// removeProducts removes what a job made, unless it answers other jobs too.
+func (l *Local) removeProducts(ctx context.Context, id fringe.CallID) error {
+	const op = "site.removeProducts"
+	needed, err := l.cfg.Jobs.AnswersOthers(ctx, id)
+	if err != nil || needed {
+		return err
+	}
+	for {
+		found, next, err := l.cfg.Data.List(ctx, data.Filter{Prefix: "product:" + string(id) + "/"})
+		if err != nil {
+			return fringe.E(op, err)
+		}
+		for _, d := range found {
+			if err := l.cfg.Data.Remove(ctx, d.DID); err != nil && fringe.KindOf(err) != fringe.NotFound {
+				return fringe.E(op, err)
+			}
+		}
+		if next == "" {
+			return nil
+		}
+	}
 }

@@ -349,7 +349,7 @@ func (l *Local) publishCallFiles(ctx context.Context, id fringe.CallID, outputs 
 	if err := hostPaths(outputs, callsDir+"/"+string(id), dir); err != nil {
 		return err
 	}
-	return l.publish(ctx, id, outputs)
+	return l.publish(ctx, maker{call: id, owner: fringe.PrincipalOf(ctx).Name}, outputs)
 }
 
 // hostPaths turns the paths of output files as the instance says them into

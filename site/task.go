@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,192 +12,117 @@ import (
 
 	"fringe"
 	"fringe/attempt"
+	"fringe/catalogue"
 	"fringe/jobs"
 )
 
-var (
-	errAborted  = errors.New("the call was aborted")
-	errStopping = errors.New("the server stopped")
-)
-
-// run is a task under way.
-type run struct {
-	req    Request
-	inputs map[string]any
-	owner  fringe.Principal
-	limits fringe.Limits
-	env    fringe.Environment
-	ticket *ticket
-	cancel context.CancelCauseFunc
-	done   chan struct{} // closed when answer and err are set
-	answer *Answer
-	err    error
-}
-
-// callTask makes a job of the call, commits it, starts it and waits for it.
-func (l *Local) callTask(ctx context.Context, req Request, inputs map[string]any) (*Answer, error) {
-	const op = "site.callTask"
-	v := req.Version
-	env, err := l.environment(ctx, v.Environment)
-	if err != nil {
-		return nil, fringe.E(op, err)
-	}
-	asked, err := v.Tool.LimitsFor(inputs)
-	if err != nil {
-		return nil, fringe.E(op, err)
-	}
-	r := &run{req: req, inputs: inputs, owner: fringe.PrincipalOf(ctx), env: env, done: make(chan struct{}),
-		limits: asked.Or(v.Limits).Or(env.Limits).Or(l.cfg.Defaults)}
-	if err := l.gate.fits(r.limits); err != nil {
-		return nil, err
-	}
-	if r.ticket, err = l.gate.reserve(r.limits); err != nil {
-		return nil, err
-	}
-	if err := l.accept(ctx, r); err != nil {
-		l.giveBack(r.ticket)
-		return nil, err
-	}
-	select {
-	case <-r.done:
-		return r.answer, r.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// giveBack returns a ticket that nobody will wait for.
-func (l *Local) giveBack(t *ticket) {
-	if !l.gate.leave(t) {
-		l.gate.release(t, 0)
-	}
-}
-
-// accept commits the job and starts the goroutine that owns it.
-func (l *Local) accept(ctx context.Context, r *run) error {
-	const op = "site.accept"
-	doc, err := json.Marshal(r.inputs)
-	if err != nil {
-		return fringe.E(op, err)
-	}
-	l.mu.Lock()
-	if l.closed {
-		l.mu.Unlock()
-		return stopping(op)
-	}
-	l.runs.Add(1)
-	l.mu.Unlock()
-	v := r.req.Version
-	_, err = l.cfg.Jobs.Submit(ctx, jobs.NewJob{ID: r.req.ID, Function: v.Name, Version: v.Version, Digest: v.Digest,
-		Owner: r.owner.Name, Inputs: doc})
-	if err != nil {
-		l.runs.Done()
-		return fringe.E(op, err)
-	}
-	runCtx, cancel := context.WithCancelCause(fringe.WithPrincipal(context.WithoutCancel(ctx), r.owner))
-	r.cancel = cancel
-	l.mu.Lock()
-	l.active[r.req.ID] = r
-	l.mu.Unlock()
-	go func() {
-		defer l.runs.Done()
-		defer cancel(nil)
-		l.runTask(runCtx, r)
-	}()
-	return nil
-}
-
-func stopping(op string) error {
-	return &fringe.Error{Op: op, Kind: fringe.Unavailable, Component: fringe.Engine, RetryAfter: 10 * time.Second,
-		Message: "the site is stopping and takes no new calls", Cure: "send the call again when it is back"}
-}
-
-// runTask takes the job from the gate to its end and settles it.
-func (l *Local) runTask(ctx context.Context, r *run) {
+// runTask makes one attempt of a claimed job and writes what becomes of it.
+func (l *Local) runTask(ctx context.Context, job jobs.Job) error {
 	outcome := jobs.Outcome{Phase: jobs.Completed}
-	r.answer, r.err = l.execute(ctx, r, &outcome)
-	if r.err != nil {
-		outcome.Phase = jobs.Error
-		if cause := context.Cause(ctx); cause != nil {
-			r.err = interrupted(cause)
-			if errors.Is(cause, errAborted) {
-				outcome.Phase = jobs.Aborted
-			}
-		}
-		outcome.Err = r.err
+	temporary, err := l.execute(ctx, &job, &outcome)
+	if errors.Is(context.Cause(ctx), errLost) {
+		return l.cleanAttempt(&job)
 	}
-	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
-	if err := l.cfg.Jobs.Settle(settle, r.req.ID, 1, outcome); err != nil {
-		l.cfg.Log.Error("job not settled", "call", r.req.ID, "err", err)
-		if r.err == nil {
-			r.err = fringe.E("site.runTask", err)
-		}
+	if err == nil {
+		settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		err = l.cfg.Jobs.Settle(settle, job.ID, job.Fence, outcome)
+	} else {
+		outcome.Err = err
+		err = l.finish(ctx, &job, outcome, temporary)
 	}
-	if err := os.RemoveAll(l.attemptDir(r)); err != nil {
-		l.cfg.Log.Warn("scratch not removed", "call", r.req.ID, "err", err)
+	if fringe.KindOf(err) == fringe.Conflict { // aborted, or taken over
+		err = nil
 	}
-	if err := l.cfg.Data.Release(r.req.ID); err != nil {
-		l.cfg.Log.Warn("uploads not removed", "call", r.req.ID, "err", err)
-	}
-	l.mu.Lock()
-	delete(l.active, r.req.ID)
-	l.mu.Unlock()
-	close(r.done)
+	return errors.Join(err, l.cleanAttempt(&job), l.releaseUploads(ctx, job.ID))
 }
 
-func interrupted(cause error) error {
-	e := &fringe.Error{Op: "site.runTask", Kind: fringe.Failed, Component: fringe.Engine, Message: cause.Error()}
-	if errors.Is(cause, errStopping) {
-		e.Kind, e.Cure = fringe.Unavailable, "send the call again when the site is back"
-	}
-	return e
+// cleanAttempt removes the scratch of an attempt.
+func (l *Local) cleanAttempt(job *jobs.Job) error {
+	err := os.RemoveAll(l.attemptDir(job))
+	os.Remove(filepath.Dir(l.attemptDir(job))) // unless a former attempt's is there
+	return err
 }
 
-func (l *Local) attemptDir(r *run) string { return filepath.Join(l.attempts(), string(r.req.ID)) }
+// releaseUploads removes the files that came with a call that has ended.
+func (l *Local) releaseUploads(ctx context.Context, id fringe.CallID) error {
+	job, err := l.cfg.Jobs.Get(context.WithoutCancel(ctx), id)
+	if err == nil && !job.Phase.Final() {
+		return nil
+	}
+	return l.cfg.Data.Release(id)
+}
 
-// execute waits at the gate, runs the attempt and publishes its outputs.
-func (l *Local) execute(ctx context.Context, r *run, outcome *jobs.Outcome) (*Answer, error) {
-	begin := time.Now()
-	release, err := l.gate.wait(ctx, r.ticket)
+func (l *Local) attemptDir(job *jobs.Job) string {
+	return filepath.Join(l.attempts(), string(job.ID), fmt.Sprint(job.Fence))
+}
+
+// execute runs the attempt and publishes its outputs. Temporary says that the
+// function failed in a way of which its document says that a later try may
+// succeed.
+func (l *Local) execute(ctx context.Context, job *jobs.Job, outcome *jobs.Outcome) (temporary bool, err error) {
+	const op = "site.execute"
+	v, inputs, env, err := l.recall(ctx, job)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	defer release()
-	timing := Timing{Queue: time.Since(begin)}
-	if err := l.cfg.Jobs.Start(ctx, r.req.ID, 1); err != nil {
-		return nil, err
-	}
-	log, err := l.cfg.Jobs.OpenLog(r.req.ID)
+	log, err := l.cfg.Jobs.OpenLog(job.ID)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	defer log.Close()
-	base := l.base(&r.req.Version.Function, r.env, r.limits)
-	if r.req.Trace != "" {
-		base.Env = append(base.Env, "TRACEPARENT="+r.req.Trace)
+	if err := os.MkdirAll(filepath.Dir(l.attemptDir(job)), 0o700); err != nil {
+		return false, fringe.E(op, err)
 	}
-	out, err := attempt.Run(ctx, attempt.Request{Tool: r.req.Version.Tool, Inputs: r.inputs, Driver: l.cfg.Driver,
-		ID: fringe.InstanceID("call-" + string(r.req.ID)), WorkDir: l.attemptDir(r), Limits: r.limits, Base: base,
-		Network: r.req.Version.Network, Stdout: log.Stdout(), Stderr: log.Stderr()})
-	timing.Start, timing.Run = out.Phases.Stage+out.Phases.Start, out.Phases.Run
-	outcome.Usage, outcome.Queue, outcome.Start, outcome.Run = out.Exit.Usage, timing.Queue, timing.Start, timing.Run
+	base := l.base(&v.Function, env, job.Limits)
+	if job.Trace != "" {
+		base.Env = append(base.Env, "TRACEPARENT="+job.Trace)
+	}
+	out, err := attempt.Run(ctx, attempt.Request{Tool: v.Tool, Inputs: inputs, Driver: l.cfg.Driver, ID: instanceOf(job), WorkDir: l.attemptDir(job),
+		Limits: job.Limits, Base: base, Network: v.Network, Stdout: log.Stdout(), Stderr: log.Stderr()})
+	outcome.Usage, outcome.Start, outcome.Run = out.Exit.Usage, out.Phases.Stage+out.Phases.Start, out.Phases.Run
 	defer func() {
 		if err := out.Close(); err != nil {
-			l.cfg.Log.Warn("view not released", "call", r.req.ID, "err", err)
+			l.cfg.Log.Warn("view not released", "call", job.ID, "err", err)
 		}
 	}()
 	if err != nil {
 		log.Close()
-		return nil, l.withLastWords(r.req.ID, err)
+		return false, l.withLastWords(job.ID, err)
 	}
-	if err := l.publish(ctx, r.req.ID, out.Outputs); err != nil {
-		return nil, err
+	if err := l.publish(ctx, maker{job.ID, job.Owner, job.Fence}, out.Outputs); err != nil {
+		return false, err
 	}
 	if outcome.Outputs, err = json.Marshal(out.Outputs); err != nil {
-		return nil, fringe.E("site.execute", err)
+		return false, fringe.E(op, err)
 	}
-	return &Answer{Outputs: out.Outputs, Timing: timing, Cold: true}, nil
+	return false, nil
+}
+
+// instanceOf names the instance of an attempt, so that it is found again.
+func instanceOf(job *jobs.Job) fringe.InstanceID {
+	return fringe.InstanceID(strings.ToLower(fmt.Sprintf("call-%s-%d", job.ID, job.Fence)))
+}
+
+// recall gives the version, the checked inputs with paths of this machine, and
+// the environment of a job.
+func (l *Local) recall(ctx context.Context, job *jobs.Job) (v *catalogue.Version, inputs map[string]any, env fringe.Environment, err error) {
+	const op = "site.recall"
+	if v, err = l.cfg.Catalogue.Resolve(ctx, string(job.Function)+"@"+job.Version); err != nil {
+		return nil, nil, env, fringe.E(op, err)
+	}
+	doc := job.Staged
+	if doc == nil {
+		doc = job.Inputs
+	}
+	if err := json.Unmarshal(doc, &inputs); err != nil {
+		return nil, nil, env, fringe.E(op, err)
+	}
+	if inputs, err = v.Tool.Validate(inputs); err != nil {
+		return nil, nil, env, fringe.E(op, err)
+	}
+	env, err = l.environment(ctx, job.Environment)
+	return v, inputs, env, err
 }
 
 const lastWords = 2000 // bytes of the log that an error carries

@@ -1,0 +1,166 @@
+package jobs
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"fringe"
+	"fringe/store"
+)
+
+// Memo gives what was made under a derivation; found is false when nothing
+// was.
+func (j *Jobs) Memo(ctx context.Context, derivation string) (m Memo, found bool, err error) {
+	var job, outputs string
+	var made int64
+	err = j.store.View(ctx, func(tx *store.Tx) error {
+		return tx.QueryRow(`SELECT job, outputs, made FROM jobs_memos WHERE derivation = ?`, derivation).Scan(&job, &outputs, &made)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return Memo{}, false, nil
+	}
+	if err != nil {
+		return Memo{}, false, fringe.E("jobs.Memo", err)
+	}
+	return Memo{fringe.CallID(job), []byte(outputs), moment(made)}, true, nil
+}
+
+// Forget removes the memo that the job made under a derivation: its products
+// are not what they were.
+func (j *Jobs) Forget(ctx context.Context, derivation string, made fringe.CallID) error {
+	return j.update(ctx, "jobs.Forget", func(s *step) error {
+		_, err := s.Exec(`DELETE FROM jobs_memos WHERE derivation = ? AND job = ?`, derivation, string(made))
+		return err
+	})
+}
+
+// AnswersOthers says whether other jobs have the products of this one as their
+// outputs.
+func (j *Jobs) AnswersOthers(ctx context.Context, id fringe.CallID) (yes bool, err error) {
+	err = j.store.View(ctx, func(tx *store.Tx) error {
+		return tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM jobs WHERE reused = ? AND phase = 'COMPLETED')`, string(id)).Scan(&yes)
+	})
+	if err != nil {
+		return false, fringe.E("jobs.AnswersOthers", err)
+	}
+	return yes, nil
+}
+
+func memoTx(tx *store.Tx, derivation string, m Memo) error {
+	_, err := tx.Exec(`INSERT INTO jobs_memos (derivation, job, outputs, made) VALUES (?, ?, ?, ?)
+		ON CONFLICT (derivation) DO UPDATE SET job = excluded.job, outputs = excluded.outputs, made = excluded.made`,
+		derivation, string(m.Job), string(m.Outputs), m.Made.UnixNano())
+	return err
+}
+
+// answer completes the queued jobs that wait for what was just made.
+func (s *step) answer(derivation string, m Memo) error {
+	waiting, err := s.followers(derivation)
+	if err != nil {
+		return err
+	}
+	for _, at := range waiting {
+		if err := s.move(at, Completed, "", `, outputs = ?, reused = ?`, string(m.Outputs), string(m.Job)); err != nil {
+			return err
+		}
+		if err := deliverTx(s.Tx, at.seq, at.callback, s.now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// followers gives the queued jobs that wait for another one with the
+// derivation.
+func (s *step) followers(derivation string) ([]standing, error) {
+	rows, err := s.Query(`SELECT id FROM jobs WHERE derivation = ? AND phase = 'QUEUED' AND ready = ? ORDER BY seq`, derivation, int64(never))
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			rows.Close()
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	var found []standing
+	for _, id := range ids {
+		at, err := s.look("jobs.followers", fringe.CallID(id))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, at)
+	}
+	return found, nil
+}
+
+// promote lets the first of those who wait for the derivation run itself, when
+// nobody is left who would make it.
+func (s *step) promote(derivation string) error {
+	rows, err := s.Query(`UPDATE jobs SET ready = 0 WHERE seq = (SELECT seq FROM jobs WHERE derivation = ?1 AND phase IN ('QUEUED', 'EXECUTING') ORDER BY seq LIMIT 1)
+		AND phase = 'QUEUED' AND ready = ?2
+		AND NOT EXISTS (SELECT 1 FROM jobs WHERE derivation = ?1 AND (phase = 'EXECUTING' OR phase = 'QUEUED' AND ready < ?2))
+		RETURNING id, seq, namespace, owner, function`, derivation, int64(never))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, function string
+		m := moved{from: Queued, to: Queued}
+		if err := rows.Scan(&id, &m.seq, &m.group.namespace, &m.group.owner, &function); err != nil {
+			return err
+		}
+		m.id, m.group.function = fringe.CallID(id), fringe.FunctionName(function)
+		s.moves = append(s.moves, m)
+	}
+	return rows.Err()
+}
+
+// Reconcile puts right what only time or a fault can have left: those who wait
+// for a derivation that nobody makes get on, and jobs whose backoff is over
+// are looked at again.
+func (j *Jobs) Reconcile(ctx context.Context) error {
+	err := j.update(ctx, "jobs.Reconcile", func(s *step) error {
+		rows, err := s.Query(`SELECT DISTINCT derivation FROM jobs AS w WHERE derivation IS NOT NULL AND phase IN ('QUEUED', 'EXECUTING') AND phase = 'QUEUED' AND ready = ?1
+			AND NOT EXISTS (SELECT 1 FROM jobs AS l WHERE l.derivation = w.derivation AND (l.phase = 'EXECUTING' OR l.phase = 'QUEUED' AND l.ready < ?1)) LIMIT 100`, int64(never))
+		if err != nil {
+			return err
+		}
+		var orphans []string
+		for rows.Next() {
+			var d string
+			if err := rows.Scan(&d); err != nil {
+				rows.Close()
+				return err
+			}
+			orphans = append(orphans, d)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return err
+		}
+		for _, d := range orphans {
+			if err := s.promote(d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	j.queue.refresh()
+	return err
+}
+
+func moment(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns).UTC()
+}

@@ -1,0 +1,219 @@
+package site
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"fringe"
+	"fringe/catalogue"
+	"fringe/jobs"
+)
+
+// Options is what a caller may say about a job beside its inputs.
+type Options struct {
+	Namespace   string
+	Labels      map[string]string
+	Priority    int // from -100 to 100; higher goes first among the caller's jobs
+	RunID       string
+	Hold        bool          // PENDING until Start; the inputs are checked then
+	Key         string        // of idempotency
+	Callback    string        // URL that gets the result
+	Duration    time.Duration // longest run time; 0: the function's own
+	Destruction time.Time     // zero: never
+	NoReuse     bool          // run it even if its products are in the store
+}
+
+// Submit makes a job of a call and commits it. It checks the inputs, finds the
+// datasets and compares the limits with the site before that, and never waits
+// for the run. With the idempotency key of a former request it gives that
+// request's job, whose ID is another than r's. The call's uploads are the job's
+// from here on; without a job they are removed.
+func (l *Local) Submit(ctx context.Context, r Request, o Options) (jobs.Job, error) {
+	job, err := l.submit(ctx, r, o)
+	if len(r.Uploads) > 0 && (err != nil || job.ID != r.ID) {
+		if err := l.cfg.Data.Release(r.ID); err != nil {
+			l.cfg.Log.Warn("uploads not removed", "call", r.ID, "err", err)
+		}
+	}
+	return job, err
+}
+
+func (l *Local) submit(ctx context.Context, r Request, o Options) (jobs.Job, error) {
+	const op = "site.Submit"
+	if err := l.takes(op, r.Version); err != nil {
+		return jobs.Job{}, err
+	}
+	n := jobs.NewJob{ID: r.ID, Function: r.Version.Name, Owner: fringe.PrincipalOf(ctx).Name, Namespace: o.Namespace, Labels: o.Labels,
+		Priority: o.Priority, RunID: o.RunID, Trace: r.Trace, Hold: o.Hold, Key: o.Key, Callback: o.Callback, Duration: o.Duration, Destruction: o.Destruction}
+	if o.Priority < -100 || o.Priority > 100 {
+		return jobs.Job{}, fringe.Errorf(op, fringe.Invalid, "the priority %d is not between -100 and 100", o.Priority)
+	}
+	var err error
+	if o.Hold {
+		n.Version, n.Digest = r.Version.Version, r.Version.Digest
+		n.Inputs, err = json.Marshal(r.Inputs)
+	} else {
+		n.Work, err = l.prepare(ctx, r, o.Duration)
+	}
+	if err != nil {
+		return jobs.Job{}, fringe.E(op, err)
+	}
+	job, err := l.cfg.Jobs.Submit(ctx, n)
+	if err != nil {
+		return jobs.Job{}, l.after(fringe.E(op, err))
+	}
+	return job, nil
+}
+
+// Start lets a job go that is PENDING or HELD. Its inputs are checked now; what
+// is wrong with them leaves it as it is.
+func (l *Local) Start(ctx context.Context, id fringe.CallID) error {
+	const op = "site.Start"
+	job, err := l.cfg.Jobs.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	v, err := l.cfg.Catalogue.Resolve(ctx, string(job.Function)+"@"+job.Version)
+	if err != nil {
+		return fringe.E(op, err)
+	}
+	if err := l.takes(op, v); err != nil {
+		return err
+	}
+	r := Request{ID: id, Version: v}
+	if err := json.Unmarshal(job.Inputs, &r.Inputs); err != nil {
+		return fringe.E(op, err)
+	}
+	w, err := l.prepare(ctx, r, job.Duration)
+	if err != nil {
+		return fringe.E(op, err)
+	}
+	if err := l.cfg.Jobs.Run(ctx, id, w); err != nil {
+		return l.after(fringe.E(op, err))
+	}
+	return nil
+}
+
+// takes says whether the site takes jobs of a version now.
+func (l *Local) takes(op string, v *catalogue.Version) error {
+	l.mu.Lock()
+	closed := l.closed
+	l.mu.Unlock()
+	if closed {
+		return stopping(op)
+	}
+	if v.Raw || v.Shape != fringe.Task {
+		return fringe.Errorf(op, fringe.Invalid, "%s is a service; only tasks are jobs", v.Ref())
+	}
+	return nil
+}
+
+// after says when a full queue is likely to have a place.
+func (l *Local) after(err *fringe.Error) error {
+	if err.Kind == fringe.Busy {
+		err.RetryAfter = l.engine.expectedWait()
+	}
+	return err
+}
+
+// prepare checks a call and gives the work that it is.
+func (l *Local) prepare(ctx context.Context, r Request, duration time.Duration) (w jobs.Work, err error) {
+	v := r.Version
+	inputs, err := v.Tool.Validate(r.Inputs)
+	if err != nil {
+		return w, err
+	}
+	if w.Inputs, err = json.Marshal(inputs); err != nil {
+		return w, err
+	}
+	hasData, err := l.resolve(ctx, r, inputs)
+	if err != nil {
+		return w, err
+	}
+	if hasData {
+		if w.Staged, err = json.Marshal(inputs); err != nil {
+			return w, err
+		}
+	}
+	env, err := l.environment(ctx, v.Environment)
+	if err != nil {
+		return w, err
+	}
+	asked, err := v.Tool.LimitsFor(inputs)
+	if err != nil {
+		return w, err
+	}
+	w.Version, w.Digest, w.Environment = v.Version, v.Digest, v.Environment
+	w.Limits = asked.Or(v.Limits).Or(env.Limits).Or(l.cfg.Defaults)
+	if duration > 0 && (w.Limits.Time == 0 || duration < w.Limits.Time) {
+		w.Limits.Time = duration
+	}
+	w.Policy = l.policy(v)
+	return w, l.fits(w.Limits)
+}
+
+// fits says whether limits can ever be met here.
+func (l *Local) fits(limits fringe.Limits) error {
+	const op = "site.fits"
+	if limits.CPU > l.cfg.CPU {
+		return fringe.Errorf(op, fringe.Invalid, "the function needs %g cores; this site has %g", limits.CPU, l.cfg.CPU)
+	}
+	if limits.Memory > l.cfg.Memory {
+		return fringe.Errorf(op, fringe.Invalid, "the function needs %d MiB of memory; this site gives at most %d MiB", limits.Memory>>20, l.cfg.Memory>>20)
+	}
+	return nil
+}
+
+// policy gives the policy of a version: its own, and for the rest the site's.
+func (l *Local) policy(*catalogue.Version) jobs.Policy {
+	return jobs.Policy{Platform: 5, Function: 2, Backoff: 10 * time.Second, Most: 10 * time.Minute, Start: time.Hour}
+}
+
+func stopping(op string) error {
+	return &fringe.Error{Op: op, Kind: fringe.Unavailable, Component: fringe.Engine, RetryAfter: 10 * time.Second,
+		Message: "the site is stopping and takes no new calls", Cure: "send the call again when it is back"}
+}
+
+// callTask makes a job of the call and waits for its end. When ctx ends first
+// the job goes on.
+func (l *Local) callTask(ctx context.Context, r Request) (*Answer, error) {
+	job, err := l.Submit(ctx, r, r.Options)
+	if err != nil {
+		return nil, err
+	}
+	waited, stop := l.whileOpen(ctx)
+	defer stop()
+	if job, err = l.cfg.Jobs.Wait(waited, job.ID, ""); err != nil {
+		if ctx.Err() == nil && waited.Err() != nil {
+			e := &fringe.Error{Op: "site.callTask", Kind: fringe.Unavailable, Component: fringe.Engine, RetryAfter: 10 * time.Second,
+				Message: fmt.Sprintf("the site is stopping; the call goes on as the job %s when it is back", job.ID), Cure: "ask for its result then: fringe job show " + string(job.ID)}
+			return nil, e
+		}
+		return nil, err
+	}
+	return answerOf(job)
+}
+
+// whileOpen gives a context that ends with ctx, or when the site stops.
+func (l *Local) whileOpen(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	unhook := context.AfterFunc(l.stopped, cancel)
+	return ctx, func() { unhook(); cancel() }
+}
+
+// answerOf gives the answer that an ended job is.
+func answerOf(job jobs.Job) (*Answer, error) {
+	a := &Answer{Job: job.ID, Reused: job.Reused, Timing: Timing{job.Queue, job.Start, job.Run}, Cold: job.Reused == ""}
+	if job.Phase != jobs.Completed {
+		if job.Err == nil {
+			return nil, fringe.Errorf("site.answerOf", fringe.Conflict, "the call %s is %s", job.ID, job.Phase)
+		}
+		return a, job.Err
+	}
+	if err := json.Unmarshal(job.Outputs, &a.Outputs); err != nil {
+		return nil, fringe.E("site.answerOf", err)
+	}
+	return a, nil
+}
