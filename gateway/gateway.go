@@ -42,7 +42,18 @@ type Config struct {
 	Observe   func(Observation)                        // called once for every call
 	Doctor    func(ctx context.Context) []client.Check // what the machine enforces
 	UploadMax int64                                    // bytes of one file in a call's body
+	Surfaces  map[string]Surface                       // by the path that they are below: /ska/datasets/soda
 	Log       *slog.Logger
+}
+
+// Surface speaks the protocol of other services below a path of its own, with
+// that protocol's form of errors. The gateway authenticates its requests.
+type Surface interface {
+	http.Handler // for a request whose principal is known
+
+	// ServeUnknown answers a request whose principal is not known; err
+	// says why.
+	ServeUnknown(w http.ResponseWriter, r *http.Request, err error)
 }
 
 // Observation is what is measured of one call.
@@ -85,11 +96,27 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p, err := g.auth.Authenticate(r.Context(), bearer(r))
-	if err != nil {
+	surface := g.surface(r.URL.Path)
+	switch known := r.WithContext(fringe.WithPrincipal(r.Context(), p)); {
+	case err == nil && surface != nil:
+		surface.ServeHTTP(w, known)
+	case err == nil:
+		g.mux.ServeHTTP(w, known)
+	case surface != nil:
+		surface.ServeUnknown(w, r, err)
+	default:
 		g.writeProblem(w, r, err)
-		return
 	}
-	g.mux.ServeHTTP(w, r.WithContext(fringe.WithPrincipal(r.Context(), p)))
+}
+
+// surface gives the one that a path belongs to, or nil.
+func (g *Gateway) surface(path string) Surface {
+	for below, s := range g.cfg.Surfaces {
+		if rest, ok := strings.CutPrefix(path, below); ok && (rest == "" || rest[0] == '/') {
+			return s
+		}
+	}
+	return nil
 }
 
 func (g *Gateway) readyz(w http.ResponseWriter) {

@@ -26,6 +26,8 @@ type Config struct {
 	Roots     []string      // directories whose files callers may name by path
 	Drain     time.Duration // how long a stop waits for running calls
 	UploadMiB int64         // largest file in a call's own body
+	SODA      string        // path of the IVOA SODA service; empty: none
+	SODARules []string      // PATTERN=DID: how its IDs name datasets, before the default rules
 	LogLevel  string        // debug, info, warn, error
 	Log       io.Writer     // takes the structured log
 }
@@ -38,7 +40,7 @@ func Defaults() Config {
 		name = "site"
 	}
 	return Config{Listen: DefaultListen, Name: name, CPU: float64(runtime.NumCPU()), MemoryMiB: totalMemoryMiB() * 3 / 4,
-		Queue: 1000, Instances: 4 * runtime.NumCPU(), Drain: 30 * time.Second, UploadMiB: 1024, LogLevel: "info", Log: os.Stderr}
+		Queue: 1000, Instances: 4 * runtime.NumCPU(), Drain: 30 * time.Second, UploadMiB: 1024, SODA: "/ska/datasets/soda", LogLevel: "info", Log: os.Stderr}
 }
 
 // totalMemoryMiB reads the machine's memory; 4096 when it cannot be read.

@@ -112,13 +112,18 @@ type Request struct {
 	Trace   string            // the caller's trace context; empty: none
 	Raw     *fringe.Call      // raw functions: method, path, query, header, body
 	Options Options           // of the job that a task is
+
+	// Handover gives the files of a typed service's answer open, in
+	// Answer.Files, and keeps nothing: they do not become products.
+	Handover bool
 }
 
 // Answer is the answer to a call.
 type Answer struct {
-	Outputs map[string]any // the output object; nil for raw functions and when only JSON is known
-	JSON    []byte         // the output object as the worker wrote it; nil when Outputs is set
-	Raw     *fringe.Result // raw functions
+	Outputs map[string]any      // the output object; nil for raw functions and when only JSON is known
+	JSON    []byte              // the output object as the worker wrote it; nil when Outputs is set
+	Raw     *fringe.Result      // raw functions
+	Files   map[string]*os.File // handed over, by output; the caller closes them
 	Timing  Timing
 	Cold    bool          // an instance was started for this call
 	Job     fringe.CallID // the job that a task's call is; with an idempotency key another's than the request's

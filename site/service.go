@@ -154,6 +154,12 @@ func (l *Local) callService(ctx context.Context, r Request, inputs map[string]an
 		return nil, err
 	}
 	a.JSON = nil
+	if r.Handover {
+		if err := a.handOver(c.Dir, res.Dir); err != nil {
+			return nil, err
+		}
+		return a, nil
+	}
 	if err := l.publishCallFiles(ctx, r.ID, a.Outputs, res.Dir); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,265 @@
+package soda_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"fringe"
+	"fringe/catalogue"
+	"fringe/gateway/soda"
+	"fringe/site"
+)
+
+const base = "/ska/datasets/soda"
+
+// service is a SODA service over a site that is a function of the test.
+func service(t testing.TB, call func(site.Request) (*site.Answer, error), rules ...soda.Rule) *soda.Service {
+	t.Helper()
+	return soda.New(soda.Config{Path: base, Function: "cutout", Rules: append(rules, soda.DefaultRules()...),
+		Resolve: func(context.Context, string) (*catalogue.Version, error) {
+			return &catalogue.Version{Function: fringe.Function{Name: "cutout", Version: "1.0.0"}}, nil
+		},
+		Call:    func(_ context.Context, r site.Request) (*site.Answer, error) { return call(r) },
+		Require: func(context.Context, string, fringe.Role) error { return nil },
+		Log:     slog.New(slog.DiscardHandler)})
+}
+
+func get(s http.Handler, query string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest("GET", base+"/sync?"+query, nil))
+	return w
+}
+
+const did = "ID=t:i&"
+
+func TestParametersBecomeInputs(t *testing.T) {
+	var got map[string]any
+	s := service(t, func(r site.Request) (*site.Answer, error) {
+		got = r.Inputs
+		return &site.Answer{Outputs: map[string]any{"cutout": nil}}, nil
+	})
+	for _, c := range []struct{ query, inputs string }{
+		{did, `{}`},
+		{"id=ivo://auth.example.org/datasets/fits?testing/5b/f5/PTF10tce.fits", `{"image":{"class":"File","location":"testing:PTF10tce.fits"}}`},
+		{"ID=ivo://auth.example.org/datasets/fits?testing/PTF10tce.fits", `{"image":{"class":"File","location":"testing:PTF10tce.fits"}}`},
+		{did + "Circle=187.5+-12.25+0.1", `{"circle":[187.5,-12.25,0.1]}`},
+		{did + "POS=CIRCLE+1+2+3e-2&RESPONSE_FORMAT=application/fits", `{"circle":[1,2,0.03]}`},
+		{did + "POLYGON=1+2+3+4+5+6&RESPONSEFORMAT=image/fits", `{"polygon":[1,2,3,4,5,6]}`},
+		{did + "POS=POLYGON+1+2+3+4+5+6", `{"polygon":[1,2,3,4,5,6]}`},
+		{did + "POS=RANGE+-Inf+%2BInf+10+%2BInf", `{"range":[0,360,10,90]}`},
+		{did + "POS=RANGE+359+1+-1+1", `{"range":[359,1,-1,1]}`},
+		{did + "BAND=0.20+0.22", `{"band_min":0.2,"band_max":0.22}`},
+		{did + "BAND=-Inf+0.22", `{"band_max":0.22}`},
+		{did + "BAND=0.2+Inf", `{"band_min":0.2}`},
+		{did + "BAND=0.21", `{"band_min":0.21,"band_max":0.21}`},
+		{did + "POL=I&POL=V&UNKNOWN=x&RUNID=abc", `{"pol":["I","V"]}`},
+	} {
+		if w := get(s, c.query); w.Code != http.StatusNoContent {
+			t.Errorf("%s answers %d %s, want 204", c.query, w.Code, w.Body)
+			continue
+		}
+		want := map[string]any{"image": map[string]any{"class": "File", "location": "t:i"}}
+		if err := json.Unmarshal([]byte(c.inputs), &want); err != nil {
+			t.Fatal(err)
+		}
+		a, _ := json.Marshal(got)
+		b, _ := json.Marshal(want)
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s gives the inputs %s, want %s", c.query, a, b)
+		}
+	}
+}
+
+func TestWhatIsRefusedAndHow(t *testing.T) {
+	s := service(t, func(r site.Request) (*site.Answer, error) {
+		t.Errorf("a call is made with %v", r.Inputs)
+		return nil, fringe.Errorf("", fringe.Internal, "")
+	})
+	for _, c := range []struct{ query, begins string }{
+		{"", "UsageError: ID is missing"},
+		{"ID=http://127.0.0.1/x.fits", "UsageError: ID"},
+		{"ID=file:/etc/passwd", "UsageError: ID"},
+		{"ID=ivo://a/b?../../etc", "UsageError: ID"},
+		{"ID=ivo://a/b", "UsageError: ID"},
+		{"ID=t:i&ID=t:j", "MultiValuedParamNotSupported: ID"},
+		{did + "CIRCLE=1+2+3&circle=1+2+3", "MultiValuedParamNotSupported: CIRCLE"},
+		{did + "CIRCLE=1+2+3&POS=CIRCLE+1+2+3", "MultiValuedParamNotSupported: of CIRCLE"},
+		{did + "CIRCLE=1+2", "UsageError: CIRCLE"},
+		{did + "CIRCLE=1+91+1", "UsageError: CIRCLE"},
+		{did + "CIRCLE=1+2+-1", "UsageError: CIRCLE"},
+		{did + "CIRCLE=NaN+2+1", `UsageError: CIRCLE has "NaN"`},
+		{did + "CIRCLE=1+2+Inf", `UsageError: CIRCLE has "Inf"`},
+		{did + "POLYGON=1+2+3+4+5", "UsageError: POLYGON"},
+		{did + "POLYGON=" + strings.Repeat("1+", 3000), "UsageError: POLYGON has 3000 numbers"},
+		{did + "POS=BOX+1+2+3", "UsageError: POS begins"},
+		{did + "POS=RANGE+Inf+1+2+3", "UsageError: POS=RANGE"},
+		{did + "POS=RANGE+0+1+3+2", "UsageError: POS=RANGE"},
+		{did + "BAND=2+1", "UsageError: BAND"},
+		{did + "BAND=-2+-1", "UsageError: BAND"},
+		{did + "BAND=1+2+3", "UsageError: BAND"},
+		{did + "POL=I+Q", "UsageError: POL"},
+		{did + "TIME=1+2", "UsageError: TIME is not supported"},
+		{did + "RESPONSEFORMAT=text/html", "UsageError: RESPONSEFORMAT"},
+		{did + "%zz", "UsageError: the parameters cannot be read"},
+	} {
+		w := get(s, c.query)
+		if w.Code != http.StatusBadRequest || !strings.HasPrefix(w.Body.String(), c.begins) || w.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
+			t.Errorf("%s answers %d %q, want 400 %q", c.query, w.Code, w.Body, c.begins)
+		}
+	}
+}
+
+func TestErrorsOfTheSite(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		status int
+		begins string
+	}{
+		{&fringe.Error{Kind: fringe.Invalid, Message: "m"}, 400, "UsageError: m"},
+		{&fringe.Error{Kind: fringe.NotFound, Message: "m"}, 404, "Error: m"},
+		{&fringe.Error{Kind: fringe.Denied, Message: "m"}, 403, "AuthorizationError: m"},
+		{&fringe.Error{Kind: fringe.Busy, Message: "m", RetryAfter: 1500 * time.Millisecond}, 429, "ServiceUnavailable: m"},
+		{&fringe.Error{Kind: fringe.Unavailable, Message: "m"}, 503, "ServiceUnavailable: m"},
+		{&fringe.Error{Kind: fringe.Failed, Component: fringe.UserCode, Message: "ValueError: m\nn"}, 400, "UsageError: m n"},
+		{&fringe.Error{Kind: fringe.Failed, Component: fringe.UserCode, Message: "KeyError: m"}, 500, "Error: KeyError"},
+		{&fringe.Error{Kind: fringe.Failed, Component: fringe.Timeout, Message: "m"}, 504, "Error: m"},
+		{fmt.Errorf("secret"), 500, "Error: the site failed"},
+	} {
+		w := get(service(t, func(site.Request) (*site.Answer, error) { return nil, c.err }), did)
+		if w.Code != c.status || !strings.HasPrefix(w.Body.String(), c.begins) || strings.Count(w.Body.String(), "\n") != 1 {
+			t.Errorf("%v answers %d %q, want %d %q", c.err, w.Code, w.Body, c.status, c.begins)
+		}
+		if after := w.Header().Get("Retry-After"); (c.status == 429) != (after == "2") {
+			t.Errorf("%v answers Retry-After %q", c.err, after)
+		}
+		if got := w.Header().Values("WWW-Authenticate"); (c.status == 403) != (len(got) == 2) {
+			t.Errorf("%v answers the challenges %q", c.err, got)
+		}
+	}
+}
+
+func TestUnknownPrincipalsReadTheDocumentsOnly(t *testing.T) {
+	s := service(t, nil)
+	for path, status := range map[string]int{"/sync?" + did: 401, "/capabilities": 200, "/availability": 200, "/other": 401} {
+		w := httptest.NewRecorder()
+		s.ServeUnknown(w, httptest.NewRequest("GET", base+path, nil), &fringe.Error{Kind: fringe.Unknown, Message: "a token is needed"})
+		if w.Code != status || len(w.Header().Values("WWW-Authenticate")) != 2 {
+			t.Errorf("%s answers %d with the challenges %q, want %d and two", path, w.Code, w.Header().Values("WWW-Authenticate"), status)
+		}
+		if err := xml.Unmarshal(w.Body.Bytes(), new(struct{ XMLName xml.Name })); (status == 200) != (err == nil) {
+			t.Errorf("%s answers %.80q: %v", path, w.Body, err)
+		}
+	}
+}
+
+func TestPostInBothForms(t *testing.T) {
+	content := filepath.Join(t.TempDir(), "x-cutout.fits")
+	if err := os.WriteFile(content, []byte("SIMPLE"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := service(t, func(r site.Request) (*site.Answer, error) {
+		f, err := os.Open(content)
+		return &site.Answer{Outputs: map[string]any{"cutout": map[string]any{}}, Files: map[string]*os.File{"cutout": f}}, err
+	})
+	var multi bytes.Buffer
+	mw := multipart.NewWriter(&multi)
+	mw.WriteField("ID", "t:i")
+	mw.WriteField("CIRCLE", "1 2 3")
+	mw.Close()
+	for kind, body := range map[string]string{mw.FormDataContentType(): multi.String(), "application/x-www-form-urlencoded": "ID=t:i&CIRCLE=1+2+3"} {
+		r := httptest.NewRequest("POST", base+"/sync", strings.NewReader(body))
+		r.Header.Set("Content-Type", kind)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if h := w.Header(); w.Code != 200 || w.Body.String() != "SIMPLE" || h.Get("Content-Type") != "application/fits" || h.Get("Content-Length") != "6" ||
+			h.Get("Content-Disposition") != "attachment; filename=x-cutout.fits" {
+			t.Errorf("%s answers %d %q %v", kind, w.Code, w.Body, h)
+		}
+	}
+	r := httptest.NewRequest("POST", base+"/sync", io.LimitReader(strings.NewReader("ID="+strings.Repeat("x", 2<<20)), 2<<20))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	if w.Code != 400 || !strings.HasPrefix(w.Body.String(), "UsageError: the parameters are longer") {
+		t.Errorf("2 MiB of parameters answer %d %q", w.Code, w.Body)
+	}
+}
+
+func TestOwnRulesComeFirst(t *testing.T) {
+	rule, err := soda.ParseRule(`^ivo://obs\.org/~\?(?:.*/)?([^/]+)$=obs:$1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got any
+	s := service(t, func(r site.Request) (*site.Answer, error) {
+		got = r.Inputs["image"].(map[string]any)["location"]
+		return &site.Answer{}, nil
+	}, rule)
+	if w := get(s, "ID=ivo://obs.org/~?a/b/c.fits"); w.Code != 204 || got != "obs:c.fits" {
+		t.Errorf("the dataset is %v, want obs:c.fits", got)
+	}
+	for _, text := range []string{"", "=x:y", "nothing", "(=x:y"} {
+		if _, err := soda.ParseRule(text); fringe.KindOf(err) != fringe.Invalid {
+			t.Errorf("ParseRule(%q) = %v, want invalid", text, err)
+		}
+	}
+}
+
+// FuzzParameters checks that any parameters are refused with a line of text or
+// become inputs that are within their bounds and name a dataset.
+func FuzzParameters(f *testing.F) {
+	for _, s := range []string{"", did, did + "CIRCLE=1+2+3", did + "POS=RANGE+-Inf+Inf+0+1", did + "BAND=1e-1+%2BInf&POL=I", "ID=ivo://a/b?c/d/e", did + "POLYGON=1+2+3+4+5+6&ID=x"} {
+		f.Add(s)
+	}
+	var got map[string]any
+	s := service(f, func(r site.Request) (*site.Answer, error) { got = r.Inputs; return &site.Answer{}, nil })
+	f.Fuzz(func(t *testing.T, query string) {
+		got = nil
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, &http.Request{Method: "GET", Host: "h", URL: &url.URL{Path: base + "/sync", RawQuery: query}, Header: http.Header{}, Body: http.NoBody})
+		if w.Code == http.StatusBadRequest {
+			if !strings.HasPrefix(w.Body.String(), "UsageError: ") && !strings.HasPrefix(w.Body.String(), "MultiValuedParamNotSupported: ") || strings.Count(w.Body.String(), "\n") != 1 {
+				t.Errorf("%q answers %q", query, w.Body)
+			}
+			return
+		}
+		if w.Code != http.StatusNoContent || got == nil {
+			t.Fatalf("%q answers %d %q", query, w.Code, w.Body)
+		}
+		if _, err := fringe.ParseDID(got["image"].(map[string]any)["location"].(string)); err != nil {
+			t.Errorf("%q asks for %v", query, got["image"])
+		}
+		regions := 0
+		for _, name := range []string{"circle", "polygon", "range"} {
+			list, _ := got[name].([]any)
+			if got[name] != nil {
+				regions++
+			}
+			for _, x := range list {
+				if v := x.(float64); math.IsNaN(v) || math.IsInf(v, 0) {
+					t.Errorf("%q gives %v", query, got)
+				}
+			}
+		}
+		low, _ := got["band_min"].(float64)
+		high, bounded := got["band_max"].(float64)
+		if regions > 1 || low < 0 || bounded && high < low {
+			t.Errorf("%q gives %v", query, got)
+		}
+	})
+}

@@ -1,0 +1,51 @@
+package server
+
+import (
+	"context"
+	"path"
+	"strings"
+
+	"fringe"
+	"fringe/auth"
+	"fringe/catalogue"
+	"fringe/gateway"
+	"fringe/gateway/soda"
+	"fringe/site"
+)
+
+// surfaces gives the services of other protocols by their paths.
+func (s *Server) surfaces(au *auth.Auth, ca *catalogue.Catalogue, m *metrics) (map[string]gateway.Surface, error) {
+	at := s.cfg.SODA
+	if at == "" {
+		return nil, nil
+	}
+	if at != path.Clean(at) || len(at) < 2 || at[0] != '/' || strings.ContainsAny(at, "{} ") {
+		return nil, fringe.Errorf("server.surfaces", fringe.Invalid, "the path of SODA %q begins with a slash, does not end with one, and is not empty, as /ska/datasets/soda", at)
+	}
+	var rules []soda.Rule
+	for _, text := range s.cfg.SODARules {
+		r, err := soda.ParseRule(text)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, r)
+	}
+	return map[string]gateway.Surface{at: soda.New(soda.Config{Path: at, Function: "cutout", Rules: append(rules, soda.DefaultRules()...),
+		Resolve: ca.Resolve, Call: m.observed(s.site.Call), Require: au.Require, Log: s.log})}, nil
+}
+
+// observed gives call with each of its calls counted.
+func (m *metrics) observed(call func(context.Context, site.Request) (*site.Answer, error)) func(context.Context, site.Request) (*site.Answer, error) {
+	return func(ctx context.Context, r site.Request) (*site.Answer, error) {
+		a, err := call(ctx, r)
+		o := gateway.Observation{Function: r.Version.Name, Outcome: "ok"}
+		if a != nil {
+			o.Timing, o.Cold = a.Timing, a.Cold
+		}
+		if err != nil {
+			o.Outcome = string(fringe.KindOf(err))
+		}
+		m.observe(o)
+		return a, err
+	}
+}
