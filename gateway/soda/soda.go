@@ -46,8 +46,10 @@ type Service struct {
 // New gives a service.
 func New(cfg Config) *Service {
 	s := &Service{cfg: cfg, mux: http.NewServeMux()}
-	s.mux.HandleFunc("GET "+cfg.Path+"/sync", s.sync)
-	s.mux.HandleFunc("POST "+cfg.Path+"/sync", s.sync)
+	for _, p := range []string{"/sync", ""} { // SRCNet's clients ask at the path itself
+		s.mux.HandleFunc("GET "+cfg.Path+p, s.sync)
+		s.mux.HandleFunc("POST "+cfg.Path+p, s.sync)
+	}
 	for _, p := range []string{"/capabilities", "/availability"} {
 		s.mux.HandleFunc("GET "+cfg.Path+p, s.document)
 	}
