@@ -55,7 +55,7 @@ var livesOnlyIn = map[string][]string{
 	"github.com/oklog/ulid/v2":            {"site"},
 	"golang.org/x/sync":                   {"server"},
 	"golang.org/x/net":                    {"driver/process", "contract"},
-	"golang.org/x/sys":                    {"driver/process", "data", "store", "build", "contract", "cwl"},
+	"golang.org/x/sys":                    {"driver/process", "data", "store", "build", "contract", "cwl", "attempt"},
 }
 
 // longFunctions are those over 80 lines, with their reason.

@@ -7,6 +7,11 @@
 // work directory at [WorkDir] and its inputs below [InputDir], whatever the
 // machine looks like. The output object has paths of this machine.
 //
+// A durable attempt outlives the process that makes it: another one takes it up
+// with [Resume], at whatever point the first one died. What is needed for that
+// is recorded in [Request.WorkDir] before the program starts, and the outcome
+// once it is collected.
+//
 // Invariants: the bytes of an input do not change; every file of the output
 // object lies below [Outcome.OutDir], once, so that its holder may move it
 // away; nothing outside of [Request.WorkDir] is written. An attempt that failed
@@ -58,7 +63,20 @@ type Request struct {
 	Network bool     // allow the network when the tool asks for it
 	Stdout  *os.File // takes what the tool does not keep of its standard output; nil drops it
 	Stderr  *os.File // the same for its standard error
+
+	// LogMax bounds the bytes that Stdout and Stderr each get, which are then
+	// files: the rest is dropped, and a line says so. 0: no bound.
+	LogMax int64
+
+	// Durable lets the program go on when this process dies, or when ctx ends
+	// with the cause ErrLeave, for Resume to take it up. Stdout and Stderr are
+	// then files.
+	Durable bool
 }
+
+// ErrLeave is the cause with which a context ends when the attempts under it
+// are left to go on, because this process ends.
+var ErrLeave = errors.New("the process that made the attempt ends")
 
 // Outcome is what an attempt gave.
 type Outcome struct {
@@ -90,66 +108,129 @@ func (o *Outcome) Close() error {
 // the cause. The error is a *fringe.Error whose Component says what failed:
 // Stage, Start, UserCode, Timeout, Memory or Collect.
 func Run(ctx context.Context, r Request) (Outcome, error) {
-	out, err := run(ctx, &r)
-	if err != nil {
-		err = errors.Join(err, out.Close())
-		return out, fringe.E("attempt.Run", err)
+	t, err := newTry(&r)
+	if err == nil {
+		err = t.make(ctx)
 	}
-	return out, nil
+	return t.close(ctx, "attempt.Run", err)
 }
 
-func run(ctx context.Context, r *Request) (out Outcome, err error) {
-	clock := time.Now()
-	lap := func(d *time.Duration) {
-		*d = time.Since(clock)
-		clock = time.Now()
-	}
-	limits := r.Limits.Or(r.Tool.Limits())
+// A try is an attempt under way.
+type try struct {
+	r       *Request
+	e       *cwl.Execution
+	limits  fringe.Limits
+	s       *stage
+	streams *streams
+	former  bool // another process made it
+	running bool // its instance goes on without this process
+	out     Outcome
+	clock   time.Time
+}
+
+// newTry gives a try of which nothing is made yet.
+func newTry(r *Request) (*try, error) {
+	t := &try{r: r, limits: r.Limits.Or(r.Tool.Limits()), s: &stage{}, streams: &streams{}, clock: time.Now()}
 	inside := WorkDir
 	if p := r.Tool.WorkDirectory(); p != "" {
 		inside = p
 	}
-	e, err := r.Tool.Prepare(r.Inputs, cwl.Runtime{OutDir: inside, TmpDir: TmpDir, InputDir: InputDir, Cores: limits.CPU, RAM: limits.Memory >> 20})
+	var err error
+	t.e, err = r.Tool.Prepare(r.Inputs, cwl.Runtime{OutDir: inside, TmpDir: TmpDir, InputDir: InputDir, Cores: t.limits.CPU, RAM: t.limits.Memory >> 20})
 	if err != nil {
-		return out, err
+		return t, err
 	}
-	if e.TimeLimit > 0 && (limits.Time == 0 || e.TimeLimit < limits.Time) {
-		limits.Time = e.TimeLimit
+	if l := t.e.TimeLimit; l > 0 && (t.limits.Time == 0 || l < t.limits.Time) {
+		t.limits.Time = l
 	}
-	out.Argv = e.Argv
-	s, err := newStage(ctx, r, e)
-	out.OutDir, out.views = s.out, s.views
-	if err != nil {
-		return out, component(err, fringe.Stage)
-	}
-	streams, err := openStreams(r, e, s)
-	if err != nil {
-		return out, component(err, fringe.Stage)
-	}
-	defer streams.close()
-	spec := fringe.Spec{ID: r.ID, Root: r.Base.Root, Layers: r.Base.Layers, Hidden: r.Base.Hidden, Argv: e.Argv,
-		Env: environment(r.Base.Env, e.Env), Dir: inside, Mounts: append(append([]fringe.Mount{}, r.Base.Mounts...), s.mounts...),
-		Limits: limits, Network: e.Network && r.Network, Stdin: streams.in, Stdout: streams.out, Stderr: streams.err, Scratch: s.scratch}
-	lap(&out.Phases.Stage)
-	instance, err := r.Driver.Start(ctx, spec)
-	lap(&out.Phases.Start)
-	if err != nil {
-		return out, component(err, fringe.Start)
-	}
-	out.Exit, err = wait(ctx, instance)
-	lap(&out.Phases.Run)
-	if err != nil {
-		return out, err
-	}
-	if err := verdict(e, out.Exit, limits, streams); err != nil {
-		return out, err
-	}
-	out.Outputs, err = e.Collect(s.out, out.Exit.Code)
+	t.out.Argv = t.e.Argv
+	return t, nil
+}
+
+// close gives the outcome. What a failed attempt has of views is released, but
+// not when it goes on without this process.
+func (t *try) close(ctx context.Context, op string, err error) (Outcome, error) {
+	t.streams.close()
+	t.out.OutDir, t.out.views = t.s.out, t.s.views
 	if err == nil {
-		err = s.settle(ctx, e, out.Outputs)
+		return t.out, nil
 	}
-	lap(&out.Phases.Collect)
-	return out, component(err, fringe.Collect)
+	if !t.running || !leaving(ctx) {
+		err = errors.Join(err, t.out.Close())
+	}
+	return t.out, fringe.E(op, err)
+}
+
+func leaving(ctx context.Context) bool { return errors.Is(context.Cause(ctx), ErrLeave) }
+
+// lap takes the time since the last one.
+func (t *try) lap(d *time.Duration) {
+	*d = time.Since(t.clock)
+	t.clock = time.Now()
+}
+
+// make takes the attempt from nothing to its end.
+func (t *try) make(ctx context.Context) (err error) {
+	if t.s, err = newStage(ctx, t.r, t.e); err != nil {
+		return component(err, fringe.Stage)
+	}
+	if t.streams, err = openStreams(t.r, t.e, t.s); err != nil {
+		return component(err, fringe.Stage)
+	}
+	t.lap(&t.out.Phases.Stage)
+	if t.r.Durable {
+		if err := t.record(); err != nil {
+			return component(err, fringe.Stage)
+		}
+	}
+	r, e := t.r, t.e
+	instance, err := r.Driver.Start(ctx, fringe.Spec{ID: r.ID, Root: r.Base.Root, Layers: r.Base.Layers, Hidden: r.Base.Hidden, Argv: e.Argv,
+		Env: environment(r.Base.Env, e.Env), Dir: t.s.inside, Mounts: append(append([]fringe.Mount{}, r.Base.Mounts...), t.s.mounts...),
+		Limits: t.limits, Network: e.Network && r.Network, Stdin: t.streams.in, Stdout: t.streams.out, Stderr: t.streams.err,
+		StdoutMax: t.streams.outMax, StderrMax: t.streams.errMax, Scratch: t.s.scratch, Durable: r.Durable})
+	t.lap(&t.out.Phases.Start)
+	if err != nil {
+		return component(err, fringe.Start)
+	}
+	return t.finish(ctx, instance)
+}
+
+// finish takes the attempt from its running instance to its end.
+func (t *try) finish(ctx context.Context, instance fringe.Instance) (err error) {
+	t.running = t.r.Durable
+	t.out.Exit, err = wait(ctx, instance, t.r.Durable)
+	t.lap(&t.out.Phases.Run)
+	if err != nil {
+		return err
+	}
+	if err := verdict(t.e, t.out.Exit, t.limits, t.streams); err != nil {
+		return err
+	}
+	err = t.collect(ctx)
+	t.lap(&t.out.Phases.Collect)
+	return component(err, fringe.Collect)
+}
+
+// collect gathers the outputs, and records them when the attempt is durable:
+// from then on they may be moved away.
+func (t *try) collect(ctx context.Context) (err error) {
+	if t.former {
+		for _, v := range t.s.views {
+			if err := v.Reopen(); err != nil {
+				return err
+			}
+		}
+		if err := os.RemoveAll(filepath.Join(t.s.out, copies)); err != nil {
+			return err
+		}
+	}
+	if t.out.Outputs, err = t.e.Collect(t.s.out, t.out.Exit.Code); err != nil {
+		return err
+	}
+	if err := t.s.settle(ctx, t.e, t.out.Outputs); err != nil || !t.r.Durable {
+		return err
+	}
+	return t.conclude()
 }
 
 // component names the part that failed where err does not.
@@ -167,14 +248,15 @@ func component(err error, c fringe.Component) error {
 	return e
 }
 
-// wait waits for the end, and stops the instance when ctx ends first.
-func wait(ctx context.Context, instance fringe.Instance) (fringe.Exit, error) {
+// wait waits for the end, and stops the instance when ctx ends first, unless
+// that is durable and is left.
+func wait(ctx context.Context, instance fringe.Instance, durable bool) (fringe.Exit, error) {
 	exit, err := instance.Wait(ctx)
 	if err == nil {
 		return exit, nil
 	}
 	cause := context.Cause(ctx)
-	if cause == nil {
+	if cause == nil || durable && leaving(ctx) {
 		return exit, err
 	}
 	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace+30*time.Second)

@@ -2,12 +2,15 @@ package attempt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"fringe"
 	"fringe/cwl"
@@ -27,11 +30,10 @@ type stage struct {
 }
 
 func newStage(ctx context.Context, r *Request, e *cwl.Execution) (*stage, error) {
-	dir, err := filepath.Abs(r.WorkDir)
+	s, err := openStage(r, e)
 	if err != nil {
 		return &stage{}, err
 	}
-	s := &stage{dir: dir, out: filepath.Join(dir, "out"), in: filepath.Join(dir, "in"), scratch: filepath.Join(dir, "scratch"), inside: e.Dir}
 	for _, d := range []string{s.out, s.in, s.scratch} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return s, err
@@ -390,15 +392,30 @@ func (s *stage) relink(ctx context.Context, e *cwl.Execution, link string) error
 	if target, err := os.Readlink(link); err == nil && !filepath.IsAbs(target) && within(host, s.out) {
 		return nil
 	}
-	if err := os.Remove(link); err != nil {
-		return err
-	}
-	if !within(host, s.out) {
-		return data.CopyTree(ctx, host, link)
-	}
-	to, err := filepath.Rel(filepath.Dir(link), host)
+	place, err := s.fresh(filepath.Base(link))
 	if err != nil {
 		return err
 	}
-	return os.Symlink(to, link)
+	if !within(host, s.out) {
+		err = data.CopyTree(ctx, host, place)
+	} else if host, err = filepath.Rel(filepath.Dir(link), host); err == nil {
+		err = os.Symlink(host, place)
+	}
+	if err != nil {
+		return err
+	}
+	return replace(place, link)
+}
+
+// replace puts what lies at place where the symbolic link is, at once, so that
+// an attempt which is interrupted has the one or the other.
+func replace(place, link string) error {
+	err := os.Rename(place, link)
+	if errors.Is(err, unix.ENOTDIR) {
+		err = unix.Renameat2(unix.AT_FDCWD, place, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE)
+		if err == nil {
+			return os.Remove(place)
+		}
+	}
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"fringe/cwl"
 )
@@ -18,20 +19,52 @@ const (
 
 // streams are the standard streams of the instance.
 type streams struct {
-	in, out, err *os.File
-	own          []*os.File // to be closed
-	errStart     int64      // where err stood at the start
-	outStart     int64
+	in, out, err   *os.File
+	outMax, errMax int64      // bytes that are kept; 0 is all
+	own            []*os.File // to be closed
+	errStart       int64      // where err stood at the start
+	outStart       int64
 }
 
 func openStreams(r *Request, e *cwl.Execution, s *stage) (*streams, error) {
 	st := &streams{out: r.Stdout, err: r.Stderr}
+	// What the tool keeps is an output and not a log.
+	if e.Stdout == "" {
+		st.outMax = r.LogMax
+	}
+	if e.Stderr == "" {
+		st.errMax = r.LogMax
+	}
 	if err := st.open(e, s); err != nil {
 		st.close()
 		return nil, err
 	}
 	st.errStart, st.outStart = size(st.err), size(st.out)
 	return st, nil
+}
+
+// reopenStreams gives the streams of an instance that another process started,
+// as far as they can be read.
+func reopenStreams(r *Request, e *cwl.Execution, s *stage) *streams {
+	st := &streams{out: r.Stdout, err: r.Stderr}
+	root, err := os.OpenRoot(s.out)
+	if err != nil {
+		return st
+	}
+	defer root.Close()
+	for _, k := range []struct {
+		name string
+		to   **os.File
+	}{{e.Stdout, &st.out}, {e.Stderr, &st.err}} {
+		if k.name == "" {
+			continue
+		}
+		// The program may have put anything there.
+		if *k.to, err = root.OpenFile(k.name, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
+			st.own = append(st.own, *k.to)
+		}
+	}
+	return st
 }
 
 func (st *streams) open(e *cwl.Execution, s *stage) error {

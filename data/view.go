@@ -35,6 +35,7 @@ const (
 type View struct {
 	Path   string // where the sight is; its last element is that of the source
 	Method string // Overlay, Reflink or Copy
+	Source string // absolute, its last symbolic link followed
 
 	scratch string
 	mu      sync.Mutex // guards mounted and gone
@@ -60,7 +61,7 @@ func NewView(ctx context.Context, source, scratch string) (*View, error) {
 	if scratch == source || strings.HasPrefix(scratch, source+"/") {
 		return nil, viewError(op, fringe.Errorf(op, fringe.Invalid, "the scratch directory %s is inside of %s; it must be outside of what is viewed", scratch, source))
 	}
-	v := &View{Path: filepath.Join(scratch, "view", filepath.Base(source)), scratch: scratch}
+	v := viewAt(source, scratch)
 	if err := os.MkdirAll(filepath.Dir(v.Path), 0o700); err != nil {
 		return nil, viewError(op, fmt.Errorf("no room for a view of %s: %w", source, err))
 	}
@@ -92,7 +93,7 @@ func OverlayView(ctx context.Context, source, scratch string) *View {
 	if err != nil || !st.IsDir() {
 		return nil
 	}
-	v := &View{Path: filepath.Join(scratch, "view", filepath.Base(source)), scratch: scratch}
+	v := viewAt(source, scratch)
 	if err := os.MkdirAll(filepath.Dir(v.Path), 0o700); err != nil {
 		return nil
 	}
@@ -101,6 +102,51 @@ func OverlayView(ctx context.Context, source, scratch string) *View {
 		return nil
 	}
 	return v
+}
+
+func viewAt(source, scratch string) *View {
+	return &View{Path: filepath.Join(scratch, "view", filepath.Base(source)), Source: source, scratch: scratch}
+}
+
+// FormerView gives the view of source, its Source, that a process which has
+// ended made below scratch. Until Reopen only Release is of use.
+func FormerView(source, scratch string) *View {
+	v := viewAt(source, scratch)
+	if _, err := os.Lstat(filepath.Join(scratch, "upper")); err == nil {
+		v.Method = Overlay
+		// The mount of a process that had no private mounts is still there.
+		unix.Unmount(v.Path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	}
+	return v
+}
+
+// Reopen makes a former view seen again by this process, with all that was
+// written through it. No process uses it any more, and the machine has not been
+// started since it was made.
+func (v *View) Reopen() error {
+	const op = "data.View.Reopen"
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.Method != Overlay {
+		_, err := os.Lstat(v.Path)
+		return viewErrorOrNil(op, err)
+	}
+	dirs := [3]string{v.Source, filepath.Join(v.scratch, "upper"), filepath.Join(v.scratch, "work")}
+	// By this mark the kernel refuses an overlay without syncing that a loss
+	// of power may have hurt.
+	err := removeTree(filepath.Join(dirs[2], "work", "incompat"))
+	if err == nil {
+		err = mountOverlay(dirs, v.Path)
+	}
+	v.mounted = err == nil
+	return viewErrorOrNil(op, err)
+}
+
+func viewErrorOrNil(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return viewError(op, err)
 }
 
 // Release takes the sight away, with all that was written through it. It is
