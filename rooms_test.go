@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"gateway":               {"", "auth", "build", "catalogue", "client", "cwl", "data", "jobs", "site"},
 	"gateway/soda":          {"", "catalogue", "site"},
 	"server":                {"", "attempt", "auth", "build", "catalogue", "client", "contract", "cwl", "data", "driver/process", "gateway", "gateway/soda", "jobs", "pool", "python", "site", "store"},
+	"server/servertest":     {"", "client", "driver/process", "server"},
 	"cmd/fringe":            {"", "attempt", "client", "cwl", "data", "driver/process", "server"},
 	"bench/site":            {"client"},
 	"bench/warm":            {"", "client", "contract", "contract/contracttest", "driver/process", "pool"},

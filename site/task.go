@@ -29,7 +29,8 @@ func (l *Local) runTask(ctx context.Context, job jobs.Job) error {
 		err = l.cfg.Jobs.Settle(settle, job.ID, job.Fence, outcome)
 	} else {
 		outcome.Err = err
-		err = l.finish(ctx, &job, outcome, temporary)
+		// The scratch goes first: it may have taken the space that the ledger needs.
+		err = errors.Join(l.cleanAttempt(&job), l.finish(ctx, &job, outcome, temporary))
 	}
 	if fringe.KindOf(err) == fringe.Conflict { // aborted, or taken over
 		err = nil
@@ -133,6 +134,10 @@ func (l *Local) withLastWords(id fringe.CallID, err error) error {
 	e := fringe.E("site.execute", err)
 	if e.Component != fringe.UserCode || strings.Contains(e.Message, "its last words") {
 		return e
+	}
+	if l.diskFull() {
+		e.Message += "; no space is left on the site's disk"
+		e.Cure = "remove datasets that are not needed (fringe data remove), or serve a directory on a larger disk"
 	}
 	words := l.cfg.Jobs.Tail(id, jobs.Stderr, lastWords)
 	if words == "" {
