@@ -88,21 +88,100 @@ type Timing struct {
 	Run   float64 `json:"run"`
 }
 
-// Call describes a call: for a task its durable record.
-type Call struct {
-	ID        fringe.CallID   `json:"id"`
-	Function  string          `json:"function"` // name@version
-	Digest    fringe.Digest   `json:"digest"`
-	Owner     string          `json:"owner"`
-	Phase     string          `json:"phase"` // of UWS
-	Inputs    json.RawMessage `json:"inputs,omitempty"`
-	Outputs   json.RawMessage `json:"outputs,omitempty"`
-	Error     *Problem        `json:"error,omitempty"`
-	Submitted time.Time       `json:"submitted"`
-	Started   *time.Time      `json:"started,omitempty"`
-	Ended     *time.Time      `json:"ended,omitempty"`
-	Timing    Timing          `json:"timing"`
-	Usage     *fringe.Usage   `json:"usage,omitempty"`
+// Job describes a job: a call with a durable record.
+type Job struct {
+	ID          fringe.CallID          `json:"id"`
+	Function    string                 `json:"function"` // name@version
+	Digest      fringe.Digest          `json:"digest"`
+	Environment fringe.EnvironmentName `json:"environment,omitempty"`
+	Owner       string                 `json:"owner"`
+	Phase       string                 `json:"phase"` // of UWS
+	Priority    int                    `json:"priority,omitempty"`
+	Labels      map[string]string      `json:"labels,omitempty"`
+	RunID       string                 `json:"runId,omitempty"` // the owner's own name for it
+	Inputs      json.RawMessage        `json:"inputs,omitempty"`
+	Outputs     json.RawMessage        `json:"outputs,omitempty"`
+	Reused      fringe.CallID          `json:"reused,omitempty"` // the job whose products are the outputs
+	Error       *Problem               `json:"error,omitempty"`
+	Submitted   time.Time              `json:"submitted"`
+	Started     *time.Time             `json:"started,omitempty"`
+	Ended       *time.Time             `json:"ended,omitempty"`
+	Duration    float64                `json:"duration,omitempty"` // seconds that it may run; 0: the function's own limit
+	Destruction *time.Time             `json:"destruction,omitempty"`
+	Timing      Timing                 `json:"timing"`
+	Usage       *fringe.Usage          `json:"usage,omitempty"`
+	Progress    *Progress              `json:"progress,omitempty"` // the latest; of one job only
+	Attempts    []Attempt              `json:"attempts,omitempty"` // of one job only
+	Delivery    *Delivery              `json:"delivery,omitempty"` // of one job only
+}
+
+// Final says whether the job has ended.
+func (j *Job) Final() bool { return j.Ended != nil }
+
+// Progress is how far a job says it is.
+type Progress struct {
+	Fraction float64 `json:"fraction,omitempty"` // from 0 to 1; 0 when not known
+	Step     string  `json:"step,omitempty"`     // what it does, in the tool's words
+}
+
+// Attempt is one try of a job.
+type Attempt struct {
+	Number  int64         `json:"number"`
+	Started time.Time     `json:"started"`
+	Ended   *time.Time    `json:"ended,omitempty"`
+	Cause   string        `json:"cause,omitempty"` // why it ended
+	Error   *Problem      `json:"error,omitempty"`
+	Usage   *fringe.Usage `json:"usage,omitempty"`
+}
+
+// Delivery is the state of a job's callback.
+type Delivery struct {
+	URL    string    `json:"url"`
+	State  string    `json:"state"` // waiting, delivered, failed
+	Tries  int       `json:"tries"`
+	Status int       `json:"status,omitempty"` // of the latest answer
+	Error  string    `json:"error,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// NewJob asks for a job.
+type NewJob struct {
+	Function    string            `json:"function"` // NAME, NAME@VERSION or NAME@ALIAS
+	Inputs      map[string]any    `json:"inputs"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Priority    int               `json:"priority,omitempty"` // -100 to 100; higher goes first among one's own
+	RunID       string            `json:"runId,omitempty"`
+	Callback    string            `json:"callback,omitempty"`    // URL that gets the result
+	Hold        bool              `json:"hold,omitempty"`        // PENDING until it is run
+	Fresh       bool              `json:"fresh,omitempty"`       // not to be answered from the store
+	Duration    float64           `json:"duration,omitempty"`    // seconds that it may run
+	Destruction *time.Time        `json:"destruction,omitempty"` // when it may go
+}
+
+// Event is something that happened to a job. Its kind says what else is set.
+type Event struct {
+	ID       string    `json:"-"` // where to go on after it
+	Kind     string    `json:"-"` // phase, progress, log, delivery
+	At       time.Time `json:"at,omitzero"`
+	Phase    string    `json:"phase,omitempty"`
+	Message  string    `json:"message,omitempty"` // why; empty when there is nothing to say
+	Progress *Progress `json:"progress,omitempty"`
+	Delivery string    `json:"delivery,omitempty"` // the new state
+	Stream   string    `json:"stream,omitempty"`   // log: stdout or stderr
+	Text     string    `json:"text,omitempty"`     // log
+}
+
+// Result is one output of a job.
+type Result struct {
+	Name      string          `json:"name"`
+	Class     string          `json:"class,omitempty"` // File or Directory; empty for a value
+	Value     json.RawMessage `json:"value,omitempty"`
+	Location  string          `json:"location,omitempty"` // the dataset
+	Basename  string          `json:"basename,omitempty"`
+	Size      int64           `json:"size,omitempty"`
+	MediaType string          `json:"mediaType,omitempty"`
+	Checksum  string          `json:"checksum,omitempty"`
+	URL       string          `json:"url,omitempty"` // of the content
 }
 
 // Token describes a token; Secret only in the answer that creates it.

@@ -26,7 +26,7 @@ func (g *Gateway) writeAnswer(w http.ResponseWriter, r *http.Request, v *catalog
 	}
 	w.Header().Set("Server-Timing", serverTiming(a.Timing))
 	if did, ok := wantsFile(r, v, a); ok {
-		return g.sendFile(w, r, did)
+		return g.SendDataset(w, r, did)
 	}
 	body := a.JSON
 	if body == nil {

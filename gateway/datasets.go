@@ -105,11 +105,13 @@ func (g *Gateway) content(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return g.sendFile(w, r, did)
+	return g.SendDataset(w, r, did)
 }
 
-// sendFile sends a file (ranges are served), or a directory as tar.
-func (g *Gateway) sendFile(w http.ResponseWriter, r *http.Request, did fringe.DID) error {
+// SendDataset answers with the content of a dataset: a file, of which ranges are
+// served, or a directory as tar. An error is returned only when nothing was
+// written.
+func (g *Gateway) SendDataset(w http.ResponseWriter, r *http.Request, did fringe.DID) error {
 	d, err := g.cfg.Data.Get(r.Context(), did)
 	if err != nil {
 		return err

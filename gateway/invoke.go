@@ -26,6 +26,10 @@ func (g *Gateway) invoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if p := preferenceOf(r.Header); p.given && v.Shape == fringe.Task {
+		w.Header().Del(callHeader) // the job's, once it is there
+		return g.asJob(w, r, v, p)
+	}
 	req := site.Request{ID: id, Version: v, Trace: traceOf(r)}
 	body := &counted{r: r.Body}
 	r.Body = body
@@ -91,6 +95,11 @@ func (g *Gateway) call1(w http.ResponseWriter, r *http.Request, req *site.Reques
 			req.Version.Ref(), r.PathValue("ref"), r.PathValue("path"))
 	}
 	if err := g.readInputs(w, r, req); err != nil {
+		g.release(req)
+		return nil, err
+	}
+	var err error
+	if req.Options, err = optionsOf(r.Header); err != nil {
 		g.release(req)
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 
 	"fringe"
@@ -11,15 +12,17 @@ import (
 
 const maxJSON = 16 << 20 // bytes of a JSON request body
 
-// answer is what a JSON handler gives: the status and the value.
+// answer is what a JSON handler gives: the status, the value, and what the
+// header says beside.
 type answer struct {
 	status int
 	value  any
+	header http.Header
 }
 
-func ok(v any) answer      { return answer{http.StatusOK, v} }
-func created(v any) answer { return answer{http.StatusCreated, v} }
-func none() answer         { return answer{http.StatusNoContent, nil} }
+func ok(v any) answer      { return answer{status: http.StatusOK, value: v} }
+func created(v any) answer { return answer{status: http.StatusCreated, value: v} }
+func none() answer         { return answer{status: http.StatusNoContent} }
 
 // serveJSON makes a handler of a function that gives the answer or an error;
 // exactly one response is written on every path.
@@ -34,6 +37,7 @@ func (g *Gateway) serveJSON(role fringe.Role, f func(r *http.Request) (answer, e
 			g.writeProblem(w, r, err)
 			return
 		}
+		maps.Copy(w.Header(), a.header)
 		if a.status == http.StatusNoContent {
 			w.WriteHeader(a.status)
 			return

@@ -104,7 +104,7 @@ func (g *Gateway) writeProblem(w http.ResponseWriter, r *http.Request, err error
 		h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(e.RetryAfter.Seconds())))))
 	}
 	if p.Status == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", `Bearer realm="fringe"`)
+		h["Www-Authenticate"] = []string{`Bearer realm="fringe"`, `Basic realm="fringe", charset="UTF-8"`}
 	}
 	w.WriteHeader(p.Status)
 	json.NewEncoder(w).Encode(p)

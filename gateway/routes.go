@@ -16,6 +16,7 @@ func (g *Gateway) routes() {
 	}
 	raw("/function/{ref}", fringe.Caller, g.invoke)
 	raw("/function/{ref}/{path...}", fringe.Caller, g.invoke)
+	raw("POST /async-function/{ref}", fringe.Caller, g.asyncCall)
 
 	api("GET /api/v1/info", fringe.Reader, g.info)
 	api("GET /api/v1/doctor", fringe.Reader, g.doctor)
@@ -40,10 +41,16 @@ func (g *Gateway) routes() {
 	raw("GET /api/v1/content/{did...}", fringe.Reader, g.content)
 	api("PUT /api/v1/content/{did...}", fringe.Caller, g.putContent)
 
-	api("GET /api/v1/calls", fringe.Reader, g.listCalls)
-	api("GET /api/v1/calls/{id}", fringe.Reader, g.call)
-	api("DELETE /api/v1/calls/{id}", fringe.Caller, g.abortCall)
-	raw("GET /api/v1/calls/{id}/log", fringe.Reader, g.callLog)
+	api("GET /api/v1/jobs", fringe.Reader, g.listJobs)
+	api("POST /api/v1/jobs", fringe.Caller, g.createJob)
+	api("GET /api/v1/jobs/{id}", fringe.Reader, g.showJob)
+	api("DELETE /api/v1/jobs/{id}", fringe.Caller, g.deleteJob)
+	raw("GET /api/v1/jobs/{id}/events", fringe.Reader, g.jobEvents)
+	raw("GET /api/v1/jobs/{id}/log", fringe.Reader, g.jobLog)
+	api("GET /api/v1/jobs/{id}/results", fringe.Reader, g.jobResults)
+	api("POST /api/v1/jobs/{id}/run", fringe.Caller, g.runJob)
+	api("POST /api/v1/jobs/{id}/abort", fringe.Caller, g.abortJob)
+	api("POST /api/v1/jobs/{id}/rerun", fringe.Caller, g.rerunJob)
 
 	api("GET /api/v1/tokens", fringe.Operator, g.listTokens)
 	api("POST /api/v1/tokens", fringe.Operator, g.createToken)

@@ -212,3 +212,26 @@ func copyFrom(w io.Writer, path string, offset int64) (int64, error) {
 	}
 	return io.Copy(w, f)
 }
+
+// ReadLog gives at most n bytes of a stream from offset on; none when there are
+// no more yet.
+func (j *Jobs) ReadLog(id fringe.CallID, s Stream, offset, n int64) ([]byte, error) {
+	const op = "jobs.ReadLog"
+	dir, err := j.logDir(id)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(filepath.Join(dir, string(s)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fringe.E(op, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.NewSectionReader(f, offset, n))
+	if err != nil {
+		return nil, fringe.E(op, err)
+	}
+	return b, nil
+}

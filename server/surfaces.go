@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net/http"
 	"path"
 	"strings"
 
@@ -10,14 +11,18 @@ import (
 	"fringe/catalogue"
 	"fringe/gateway"
 	"fringe/gateway/soda"
+	"fringe/gateway/uws"
 	"fringe/site"
 )
 
 // surfaces gives the services of other protocols by their paths.
 func (s *Server) surfaces(au *auth.Auth, ca *catalogue.Catalogue, m *metrics) (map[string]gateway.Surface, error) {
+	services := map[string]gateway.Surface{"/uws": uws.New(uws.Config{Site: s.site, Auth: au, Catalogue: ca, Data: s.data, Jobs: s.jobs,
+		UploadMax: s.cfg.UploadMiB << 20, Log: s.log,
+		Send: func(w http.ResponseWriter, r *http.Request, did fringe.DID) error { return s.gateway.SendDataset(w, r, did) }})}
 	at := s.cfg.SODA
 	if at == "" {
-		return nil, nil
+		return services, nil
 	}
 	if at != path.Clean(at) || len(at) < 2 || at[0] != '/' || strings.ContainsAny(at, "{} ") {
 		return nil, fringe.Errorf("server.surfaces", fringe.Invalid, "the path of SODA %q begins with a slash, does not end with one, and is not empty, as /ska/datasets/soda", at)
@@ -30,8 +35,9 @@ func (s *Server) surfaces(au *auth.Auth, ca *catalogue.Catalogue, m *metrics) (m
 		}
 		rules = append(rules, r)
 	}
-	return map[string]gateway.Surface{at: soda.New(soda.Config{Path: at, Function: "cutout", Rules: append(rules, soda.DefaultRules()...),
-		Resolve: ca.Resolve, Call: m.observed(s.site.Call), Require: au.Require, Log: s.log})}, nil
+	services[at] = soda.New(soda.Config{Path: at, Function: "cutout", Rules: append(rules, soda.DefaultRules()...),
+		Resolve: ca.Resolve, Call: m.observed(s.site.Call), Require: au.Require, Log: s.log})
+	return services, nil
 }
 
 // observed gives call with each of its calls counted.

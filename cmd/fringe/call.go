@@ -12,8 +12,11 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -22,8 +25,41 @@ import (
 	"fringe/client"
 )
 
+// callOptions are what the command line says of a call beside its inputs.
+type callOptions struct {
+	inputs, outdir string
+	async, fresh   bool
+	labels         []string
+	priority       int
+	runID          string
+	callback, key  string
+}
+
+// header gives the options that travel with the request.
+func (o *callOptions) header() http.Header {
+	h := http.Header{"Accept": {"application/json"}}
+	set := func(name, value string) {
+		if value != "" {
+			h.Set(name, value)
+		}
+	}
+	for _, l := range o.labels {
+		h.Add("X-Fringe-Label", l)
+	}
+	if o.priority != 0 {
+		h.Set("X-Fringe-Priority", strconv.Itoa(o.priority))
+	}
+	if o.fresh {
+		h.Set("Cache-Control", "no-cache")
+	}
+	set("X-Fringe-Run-Id", o.runID)
+	set("X-Callback-Url", o.callback)
+	set("Idempotency-Key", o.key)
+	return h
+}
+
 func (a *app) callCommand() *cobra.Command {
-	var outdir, inputs string
+	var o callOptions
 	c := &cobra.Command{
 		Use:   "call NAME [input=value …]",
 		Short: "Call a function and wait for its answer",
@@ -34,33 +70,49 @@ false, comma-separated lists, JSON for records. For a file or a directory write
 the name of a dataset (scope:name), a path on this machine, or a URL. A path is
 used in place when the site is on this machine and sent up otherwise.
 
-The answer is the output object. With -o its files are brought to a directory.`,
+The answer is the output object. With -o its files are brought to a directory.
+A task is a job: it goes on when you leave. With --async its id is printed at
+once; see 'fringe job'.`,
 		Example: `  fringe call gaussian-blur image=galaxy.fits sigma=3 -o out
   fringe call wsclean ms=user:m87.ms size=1024 scale=0.12masec niter=2000
-  fringe call wsclean --inputs job.json`,
+  fringe call wsclean --inputs job.json --async --label survey=m87`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.callWords,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.call(cmd.Context(), args[0], inputs, args[1:], outdir)
+			return a.call(cmd.Context(), args[0], args[1:], &o)
 		},
 	}
-	c.Flags().StringVarP(&outdir, "outdir", "o", "", "bring the files of the answer to this directory")
-	c.Flags().StringVar(&inputs, "inputs", "", "file with the CWL input object as JSON ('-' is standard input)")
+	f := c.Flags()
+	f.StringVarP(&o.outdir, "outdir", "o", "", "bring the files of the answer to this directory")
+	f.StringVar(&o.inputs, "inputs", "", "file with the CWL input object as JSON ('-' is standard input)")
+	f.BoolVar(&o.async, "async", false, "print the job's id and do not wait")
+	f.BoolVar(&o.fresh, "fresh", false, "run it even when the store has the answer")
+	f.StringArrayVar(&o.labels, "label", nil, "label the job, NAME=VALUE; may be repeated")
+	f.IntVar(&o.priority, "priority", 0, "from -100 to 100; higher goes first among your own jobs")
+	f.StringVar(&o.runID, "run-id", "", "your own name for the job")
+	f.StringVar(&o.callback, "callback", "", "URL that gets the result when the job has ended")
+	f.StringVar(&o.key, "idempotency-key", "", "the same key again gives the same job")
+	c.MarkFlagsMutuallyExclusive("async", "outdir")
 	return c
 }
 
-func (a *app) call(ctx context.Context, name, inputs string, values []string, outdir string) error {
+// call calls a function: a service by one request, a task, or anything with
+// --async, as a job.
+func (a *app) call(ctx context.Context, name string, values []string, o *callOptions) error {
 	cl, err := a.client()
 	if err != nil {
 		return err
 	}
-	req, err := a.callRequest(ctx, cl, name, inputs, values)
+	req, shape, err := a.callRequest(ctx, cl, name, values, o)
 	if err != nil {
 		return err
 	}
-	stop := a.spin(ctx, "calling "+name)
+	if o.async || shape == fringe.Task {
+		return a.callJob(ctx, cl, req, name, o)
+	}
+	spin := a.spin(ctx, "calling "+name)
 	res, err := cl.Do(ctx, req)
-	stop()
+	spin.stop()
 	if err != nil {
 		return err
 	}
@@ -77,47 +129,67 @@ func (a *app) call(ctx context.Context, name, inputs string, values []string, ou
 	if err := json.Unmarshal(body, &outputs); err != nil {
 		return fringe.Errorf("call", fringe.Unavailable, "the answer is not JSON: %w", err)
 	}
-	if outdir != "" {
-		if err := a.bring(ctx, cl, outputs, outdir); err != nil {
+	if o.outdir != "" {
+		if err := a.bring(ctx, cl, outputs, o.outdir); err != nil {
 			return err
 		}
 	}
-	return a.printOutputs(outputs, res.Header)
+	return a.printOutputs(outputs, fmt.Sprintf("call %s  %s", res.Header.Get("X-Call-Id"), timingText(res.Header.Get("Server-Timing"))))
+}
+
+// callJob makes a job of the call and, unless it is asynchronous, waits for it.
+func (a *app) callJob(ctx context.Context, cl *client.Client, req client.Request, name string, o *callOptions) error {
+	req.Path = "/async-function/" + client.EscapePath(name)
+	j, err := client.Upload[client.Job](ctx, cl, req)
+	if err != nil {
+		return err
+	}
+	if o.async {
+		return a.printAccepted(&j)
+	}
+	id := j.ID
+	if j, err = a.follow(ctx, cl, id, "calling "+name); err != nil {
+		if ctx.Err() != nil {
+			fmt.Fprintf(a.stderr, "fringe: the job goes on; wait for it with 'fringe job wait %s'\n", id)
+			return exitCode(1)
+		}
+		return err
+	}
+	return a.printEnded(ctx, cl, &j, o.outdir)
 }
 
 // callRequest makes the request: the input object as JSON, or name=value pairs
-// as a form whose text the site gives types.
-func (a *app) callRequest(ctx context.Context, cl *client.Client, name, inputs string, values []string) (client.Request, error) {
-	req := client.Request{Method: "POST", Path: "/function/" + client.EscapePath(name), Header: http.Header{"Accept": {"application/json"}}}
-	if inputs != "" {
-		if len(values) > 0 {
-			return req, fringe.Errorf("call", fringe.Invalid, "give the inputs either with --inputs or as name=value, not both")
-		}
+// as a form whose text the site gives types. It tells the function's shape.
+func (a *app) callRequest(ctx context.Context, cl *client.Client, name string, values []string, o *callOptions) (client.Request, fringe.Shape, error) {
+	req := client.Request{Method: "POST", Path: "/function/" + client.EscapePath(name), Header: o.header()}
+	if o.inputs != "" && len(values) > 0 {
+		return req, "", fringe.Errorf("call", fringe.Invalid, "give the inputs either with --inputs or as name=value, not both")
+	}
+	fn, err := client.Get[client.Function](ctx, cl, "/api/v1/functions/"+client.EscapePath(name), nil)
+	if err != nil {
+		return req, "", err
+	}
+	if o.inputs != "" {
 		f := os.Stdin
-		if inputs != "-" {
-			var err error
-			if f, err = os.Open(inputs); err != nil {
-				return req, fringe.Errorf("call", fringe.NotFound, "%w", err)
+		if o.inputs != "-" {
+			if f, err = os.Open(o.inputs); err != nil {
+				return req, "", fringe.Errorf("call", fringe.NotFound, "%w", err)
 			}
 		}
 		req.Body = f
 		req.Header.Set("Content-Type", "application/json")
-		return req, nil
-	}
-	fn, err := client.Get[client.Function](ctx, cl, "/api/v1/functions/"+client.EscapePath(name), nil)
-	if err != nil {
-		return req, err
+		return req, fn.Shape, nil
 	}
 	form, err := a.formOf(ctx, cl, fn, values)
 	if err != nil {
-		return req, err
+		return req, "", err
 	}
 	pr, pw := io.Pipe()
 	mw := multipart.NewWriter(pw)
 	req.Body = pr
 	req.Header.Set("Content-Type", mw.FormDataContentType())
 	go func() { pw.CloseWithError(form.write(mw)) }()
-	return req, nil
+	return req, fn.Shape, nil
 }
 
 type formPart struct {
@@ -226,7 +298,8 @@ func (a *app) local(cl *client.Client) bool {
 	return err == nil && info.Principal.Role == fringe.Operator
 }
 
-func (a *app) printOutputs(outputs any, h http.Header) error {
+// printOutputs writes the output object and a note on the call.
+func (a *app) printOutputs(outputs any, note string) error {
 	return a.print(outputs, func(w io.Writer) {
 		o, ok := outputs.(map[string]any)
 		if !ok {
@@ -244,7 +317,7 @@ func (a *app) printOutputs(outputs any, h http.Header) error {
 				row(n, brief(o[n]))
 			}
 		})
-		fmt.Fprintf(w, "\ncall %s  %s\n", h.Get("X-Call-Id"), timingText(h.Get("Server-Timing")))
+		fmt.Fprintf(w, "\n%s\n", note)
 	})
 }
 
@@ -444,16 +517,24 @@ func writeEntry(root *os.Root, name string, r io.Reader) error {
 	return f.Close()
 }
 
-// spin shows on a terminal that something goes on, and for how long; the
-// function that it gives ends it.
-func (a *app) spin(ctx context.Context, text string) (stop func()) {
+// spinner shows on a terminal that something goes on, and for how long. Where
+// there is none it is nil and says nothing.
+type spinner struct {
+	text atomic.Pointer[string]
+	end  func()
+	done chan struct{}
+}
+
+// spin starts a spinner with the text; stop ends it.
+func (a *app) spin(ctx context.Context, text string) *spinner {
 	if !terminal(a.stderr) || a.json {
-		return func() {}
+		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
+	s := &spinner{end: cancel, done: make(chan struct{})}
+	s.say(text)
 	go func() {
-		defer close(done)
+		defer close(s.done)
 		begin := time.Now()
 		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
@@ -463,9 +544,29 @@ func (a *app) spin(ctx context.Context, text string) (stop func()) {
 				fmt.Fprint(a.stderr, "\r\033[K")
 				return
 			case <-tick.C:
-				fmt.Fprintf(a.stderr, "\r\033[K%c %s  %s", `|/-\`[i%4], text, time.Since(begin).Round(100*time.Millisecond))
+				fmt.Fprintf(a.stderr, "\r\033[K%c %s  %s", `|/-\`[i%4], *s.text.Load(), time.Since(begin).Round(100*time.Millisecond))
 			}
 		}
 	}()
-	return func() { cancel(); <-done }
+	return s
+}
+
+// say changes the text; what would steer the terminal is left out of it.
+func (s *spinner) say(text string) {
+	if s != nil {
+		text = strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) {
+				return -1
+			}
+			return r
+		}, text)
+		s.text.Store(&text)
+	}
+}
+
+func (s *spinner) stop() {
+	if s != nil {
+		s.end()
+		<-s.done
+	}
 }

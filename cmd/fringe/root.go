@@ -63,7 +63,7 @@ func newRootCommand(stdout, stderr io.Writer) *cobra.Command {
 	}
 	add("site", a.serveCommand(), a.doctorCommand(), a.tokenCommand(), a.envCommand(), a.configCommand())
 	add("functions", a.publishCommand(), a.functionsCommand(), a.describeCommand(), a.aliasCommand(), a.unpublishCommand(),
-		a.callCommand(), a.callsCommand(), a.logsCommand(), newCWLRunnerCommand())
+		a.callCommand(), a.jobCommand(), a.logsCommand(), newCWLRunnerCommand())
 	add("data", a.dataCommand())
 	return root
 }

@@ -307,75 +307,6 @@ func (a *app) buildEnvironment(ctx context.Context, cl *client.Client, file stri
 	return fringe.Errorf("env build", fringe.Unavailable, "the site went away during the build; build again, nothing is half done")
 }
 
-func (a *app) callsCommand() *cobra.Command {
-	var phase, function string
-	c := &cobra.Command{Use: "calls [ID]", Short: "List calls of tasks, or show one", Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				return a.showCall(cmd.Context(), args[0])
-			}
-			q := url.Values{}
-			for k, v := range map[string]string{"phase": phase, "function": function} {
-				if v != "" {
-					q.Set(k, v)
-				}
-			}
-			items, more, err := pages[client.Call](cmd.Context(), a, "/api/v1/calls", q, false)
-			if err != nil {
-				return err
-			}
-			return a.print(items, func(w io.Writer) {
-				table(w, "CALL FUNCTION PHASE SUBMITTED QUEUE START RUN", func(row func(...any)) {
-					for _, c := range items {
-						row(c.ID, c.Function, c.Phase, c.Submitted.Local().Format("2006-01-02 15:04:05"),
-							seconds(c.Timing.Queue), seconds(c.Timing.Start), seconds(c.Timing.Run))
-					}
-				})
-				moreHint(w, more)
-			})
-		}}
-	c.Flags().StringVar(&phase, "phase", "", "only of this phase (QUEUED, EXECUTING, COMPLETED, ERROR, ABORTED)")
-	c.Flags().StringVar(&function, "function", "", "only of this function")
-	abort := &cobra.Command{Use: "abort ID", Short: "Stop a call", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := a.client()
-			if err != nil {
-				return err
-			}
-			return cl.Delete(cmd.Context(), "/api/v1/calls/"+url.PathEscape(args[0]))
-		}}
-	c.AddCommand(abort)
-	return c
-}
-
-func seconds(s float64) string { return durationText(time.Duration(s * float64(time.Second))) }
-
-func (a *app) showCall(ctx context.Context, id string) error {
-	cl, err := a.client()
-	if err != nil {
-		return err
-	}
-	c, err := client.Get[client.Call](ctx, cl, "/api/v1/calls/"+url.PathEscape(id), nil)
-	if err != nil {
-		return err
-	}
-	return a.print(c, func(w io.Writer) {
-		fmt.Fprintf(w, "call       %s\nfunction   %s\nphase      %s\nowner      %s\nsubmitted  %s\n", c.ID, c.Function, c.Phase, c.Owner,
-			c.Submitted.Local().Format(time.RFC3339))
-		fmt.Fprintf(w, "time       queue %s, start %s, run %s\n", seconds(c.Timing.Queue), seconds(c.Timing.Start), seconds(c.Timing.Run))
-		if c.Usage != nil {
-			fmt.Fprintf(w, "used       %s CPU, %s memory at most\n", durationText(c.Usage.CPU), bytesText(c.Usage.PeakMemory))
-		}
-		fmt.Fprintf(w, "inputs     %s\n", c.Inputs)
-		if len(c.Outputs) > 0 {
-			fmt.Fprintf(w, "outputs    %s\n", c.Outputs)
-		}
-		if c.Error != nil {
-			explain(w, c.Error.Err())
-		}
-	})
-}
-
 func (a *app) logsCommand() *cobra.Command {
 	var follow bool
 	var stream string
@@ -392,7 +323,7 @@ func (a *app) logsCommand() *cobra.Command {
 			if follow {
 				q.Set("follow", "true")
 			}
-			res, err := cl.Do(cmd.Context(), client.Request{Method: "GET", Path: "/api/v1/calls/" + url.PathEscape(args[0]) + "/log", Query: q})
+			res, err := cl.Do(cmd.Context(), client.Request{Method: "GET", Path: jobPath(args[0], "/log"), Query: q})
 			if err != nil {
 				return err
 			}

@@ -1,0 +1,323 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fringe"
+	"fringe/client"
+)
+
+func (a *app) jobCommand() *cobra.Command {
+	c := &cobra.Command{Use: "job", Short: "See and steer jobs: calls with a durable record"}
+	c.AddCommand(a.jobList(), a.jobShow(), a.jobLog(), a.jobWait(), a.jobAbort(), a.jobRerun(), a.jobResults(), a.jobDelete())
+	return c
+}
+
+func jobPath(id string, rest ...string) string {
+	return "/api/v1/jobs/" + url.PathEscape(id) + strings.Join(rest, "")
+}
+
+func (a *app) jobList() *cobra.Command {
+	var all bool
+	var phases, labels []string
+	var function, owner, after, before string
+	c := &cobra.Command{Use: "list", Short: "List jobs, the latest first", Args: cobra.NoArgs,
+		Example: "  fringe job list --phase EXECUTING\n  fringe job list --function wsclean --label survey=m87 --after 2026-01-31",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			q := url.Values{"phase": phases, "label": labels}
+			for k, v := range map[string]string{"function": function, "owner": owner, "after": after, "before": before} {
+				if v != "" {
+					q.Set(k, v)
+				}
+			}
+			items, more, err := pages[client.Job](cmd.Context(), a, "/api/v1/jobs", q, all)
+			if err != nil {
+				return err
+			}
+			return a.print(items, func(w io.Writer) {
+				table(w, "JOB FUNCTION PHASE SUBMITTED QUEUE START RUN", func(row func(...any)) {
+					for _, j := range items {
+						row(j.ID, j.Function, j.Phase, j.Submitted.Local().Format("2006-01-02 15:04:05"),
+							seconds(j.Timing.Queue), seconds(j.Timing.Start), seconds(j.Timing.Run))
+					}
+				})
+				moreHint(w, more)
+			})
+		}}
+	f := c.Flags()
+	f.StringSliceVar(&phases, "phase", nil, "only of these phases (PENDING, QUEUED, EXECUTING, COMPLETED, ERROR, ABORTED, HELD, SUSPENDED, ARCHIVED)")
+	f.StringVar(&function, "function", "", "only of this function")
+	f.StringVar(&owner, "owner", "", "only of this principal; operators see all")
+	f.StringArrayVar(&labels, "label", nil, "only with this label, NAME=VALUE; several must all be there")
+	f.StringVar(&after, "after", "", "only submitted after this time (2026-01-31 or 2026-01-31T12:00:00Z)")
+	f.StringVar(&before, "before", "", "only submitted before this time")
+	f.BoolVar(&all, "all", false, "all pages, not the first only")
+	return c
+}
+
+// getJob asks for a job.
+func (a *app) getJob(ctx context.Context, id string) (*client.Client, client.Job, error) {
+	cl, err := a.client()
+	if err != nil {
+		return nil, client.Job{}, err
+	}
+	j, err := client.Get[client.Job](ctx, cl, jobPath(id), nil)
+	return cl, j, err
+}
+
+func (a *app) jobShow() *cobra.Command {
+	return &cobra.Command{Use: "show ID", Short: "Show a job: its phase, attempts, times, inputs and outputs", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, j, err := a.getJob(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.print(j, func(w io.Writer) { showJob(w, &j) })
+		}}
+}
+
+func showJob(w io.Writer, j *client.Job) {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%-10s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("job", "%s", j.ID)
+	line("function", "%s", j.Function)
+	line("phase", "%s", j.Phase)
+	if p := j.Progress; p != nil && !j.Final() {
+		line("progress", "%s", progressText(p))
+	}
+	line("owner", "%s", j.Owner)
+	line("submitted", "%s", j.Submitted.Local().Format(time.RFC3339))
+	line("time", "queue %s, start %s, run %s", seconds(j.Timing.Queue), seconds(j.Timing.Start), seconds(j.Timing.Run))
+	if j.Usage != nil {
+		line("used", "%s CPU, %s memory at most", durationText(j.Usage.CPU), bytesText(j.Usage.PeakMemory))
+	}
+	if len(j.Labels) > 0 {
+		var labels []string
+		for _, k := range sortedKeys(j.Labels) {
+			labels = append(labels, k+"="+j.Labels[k])
+		}
+		line("labels", "%s", strings.Join(labels, ", "))
+	}
+	if len(j.Attempts) > 1 {
+		for _, t := range j.Attempts {
+			line("attempt", "%d  %s  %s", t.Number, t.Started.Local().Format(time.RFC3339), t.Cause)
+		}
+	}
+	if j.Destruction != nil {
+		line("goes", "%s", j.Destruction.Local().Format(time.RFC3339))
+	}
+	line("inputs", "%s", j.Inputs)
+	if len(j.Outputs) > 0 {
+		line("outputs", "%s", j.Outputs)
+	}
+	if j.Reused != "" {
+		line("answered", "from the store; made by the job %s", j.Reused)
+	}
+	if d := j.Delivery; d != nil {
+		line("callback", "%s: %s after %d tries %s", d.URL, d.State, d.Tries, d.Error)
+	}
+	if j.Error != nil {
+		explain(w, j.Error.Err())
+	}
+}
+
+func (a *app) jobLog() *cobra.Command {
+	c := a.logsCommand()
+	c.Use, c.Short = "log ID", "Show what a job wrote; -f while it runs"
+	return c
+}
+
+func (a *app) jobWait() *cobra.Command {
+	return &cobra.Command{Use: "wait ID…", Short: "Wait until jobs have ended; fails when one of them has not completed", Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var ended []client.Job
+			failed := false
+			for _, id := range args {
+				cl, j, err := a.getJob(cmd.Context(), id)
+				if err == nil {
+					j, err = a.follow(cmd.Context(), cl, j.ID, j.Function)
+				}
+				if err != nil {
+					return err
+				}
+				ended = append(ended, j)
+				if j.Error != nil && !a.json {
+					explain(a.stderr, j.Error.Err())
+				}
+				failed = failed || j.Phase != "COMPLETED"
+			}
+			err := a.print(ended, func(w io.Writer) {
+				for _, j := range ended {
+					fmt.Fprintf(w, "%s %s %s\n", j.ID, j.Function, j.Phase)
+				}
+			})
+			if err == nil && failed {
+				err = exitCode(1)
+			}
+			return err
+		}}
+}
+
+// follow waits until a job has ended, showing its progress on a terminal, and
+// gives it as it is then.
+func (a *app) follow(ctx context.Context, cl *client.Client, id fringe.CallID, what string) (client.Job, error) {
+	spin := a.spin(ctx, what)
+	err := cl.Follow(ctx, id, func(e client.Event) error {
+		switch e.Kind {
+		case "phase":
+			spin.say(what + "  " + e.Phase)
+		case "progress":
+			spin.say(what + "  " + progressText(e.Progress))
+		}
+		return nil
+	})
+	spin.stop()
+	if err != nil {
+		return client.Job{}, err
+	}
+	return client.Get[client.Job](ctx, cl, jobPath(string(id)), nil)
+}
+
+// progressText draws a bar where the fraction is known.
+func progressText(p *client.Progress) string {
+	if p == nil || p.Fraction <= 0 {
+		if p == nil {
+			return ""
+		}
+		return p.Step
+	}
+	const width = 20
+	done := int(min(p.Fraction, 1)*width + 0.5)
+	return strings.TrimSpace(fmt.Sprintf("[%s%s] %3.0f %%  %s", strings.Repeat("=", done), strings.Repeat(" ", width-done), 100*min(p.Fraction, 1), p.Step))
+}
+
+// each does something to every job that is named.
+func (a *app) each(use, short string, do func(ctx context.Context, cl *client.Client, id string) error) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := a.client()
+			if err != nil {
+				return err
+			}
+			for _, id := range args {
+				if err := do(cmd.Context(), cl, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}
+}
+
+func (a *app) jobAbort() *cobra.Command {
+	return a.each("abort ID…", "Stop jobs; what they wrote stays", func(ctx context.Context, cl *client.Client, id string) error {
+		_, err := client.Send[client.Job](ctx, cl, "POST", jobPath(id, "/abort"), struct{}{})
+		return err
+	})
+}
+
+func (a *app) jobDelete() *cobra.Command {
+	return a.each("delete ID…", "Delete jobs with their logs and products; running ones are stopped", func(ctx context.Context, cl *client.Client, id string) error {
+		return cl.Delete(ctx, jobPath(id))
+	})
+}
+
+func (a *app) jobRerun() *cobra.Command {
+	var async bool
+	c := &cobra.Command{Use: "rerun ID", Short: "Run a job once more: the same version, the same inputs, nothing from the store", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := a.client()
+			if err != nil {
+				return err
+			}
+			j, err := client.Send[client.Job](cmd.Context(), cl, "POST", jobPath(args[0], "/rerun"), struct{}{})
+			if err != nil {
+				return err
+			}
+			if async {
+				return a.printAccepted(&j)
+			}
+			if j, err = a.follow(cmd.Context(), cl, j.ID, j.Function); err != nil {
+				return err
+			}
+			return a.printEnded(cmd.Context(), cl, &j, "")
+		}}
+	c.Flags().BoolVar(&async, "async", false, "do not wait for its end")
+	return c
+}
+
+func (a *app) jobResults() *cobra.Command {
+	var outdir string
+	c := &cobra.Command{Use: "results ID", Short: "Show what a job has made; -o brings the files", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, j, err := a.getJob(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if outdir != "" {
+				return a.printEnded(cmd.Context(), cl, &j, outdir)
+			}
+			p, err := client.Get[client.Page[client.Result]](cmd.Context(), cl, jobPath(args[0], "/results"), nil)
+			if err != nil {
+				return err
+			}
+			return a.print(p.Items, func(w io.Writer) {
+				table(w, "RESULT TYPE SIZE AT", func(row func(...any)) {
+					for _, r := range p.Items {
+						if r.Class == "" {
+							row(r.Name, "", "", string(r.Value))
+							continue
+						}
+						row(r.Name, strings.TrimSpace(r.Class+" "+r.MediaType), bytesText(r.Size), r.Location)
+					}
+				})
+			})
+		}}
+	c.Flags().StringVarP(&outdir, "outdir", "o", "", "bring the files to this directory")
+	return c
+}
+
+// printAccepted says which job was made.
+func (a *app) printAccepted(j *client.Job) error {
+	return a.print(j, func(w io.Writer) {
+		fmt.Fprintln(w, j.ID)
+		if terminal(a.stdout) {
+			fmt.Fprintf(a.stderr, "%s: wait for it with 'fringe job wait %s'\n", j.Phase, j.ID)
+		}
+	})
+}
+
+// printEnded writes the outputs of a job that has ended, or why it has none,
+// and brings its files to outdir when that is given.
+func (a *app) printEnded(ctx context.Context, cl *client.Client, j *client.Job, outdir string) error {
+	if j.Error != nil {
+		return j.Error.Err()
+	}
+	if len(j.Outputs) == 0 {
+		return fringe.Errorf("job", fringe.Conflict, "the job %s has no outputs: it is %s", j.ID, j.Phase)
+	}
+	var outputs map[string]any
+	if err := json.Unmarshal(j.Outputs, &outputs); err != nil {
+		return fringe.Errorf("job", fringe.Unavailable, "the outputs are not a JSON object: %w", err)
+	}
+	if outdir != "" {
+		if err := a.bring(ctx, cl, outputs, outdir); err != nil {
+			return err
+		}
+	}
+	note := fmt.Sprintf("call %s  queue %s, start %s, run %s", j.ID, seconds(j.Timing.Queue), seconds(j.Timing.Start), seconds(j.Timing.Run))
+	if j.Reused != "" {
+		note = fmt.Sprintf("call %s  from the store; made by the job %s", j.ID, j.Reused)
+	}
+	return a.printOutputs(outputs, note)
+}
+
+func seconds(s float64) string { return durationText(time.Duration(s * float64(time.Second))) }
