@@ -138,11 +138,11 @@ func pathOf(t *testing.T, did string) string {
 // logOf gives what the latest call of a function wrote.
 func logOf(t *testing.T, function string) string {
 	t.Helper()
-	p, err := client.Get[client.Page[client.Call]](context.Background(), site.client, "/api/v1/calls", url.Values{"function": {function}, "limit": {"1"}})
+	p, err := client.Get[client.Page[client.Job]](context.Background(), site.client, "/api/v1/jobs", url.Values{"function": {function}, "limit": {"1"}})
 	if err != nil || len(p.Items) == 0 {
 		t.Fatalf("no call of %s: %v", function, err)
 	}
-	res, err := site.client.Do(context.Background(), client.Request{Method: "GET", Path: "/api/v1/calls/" + string(p.Items[0].ID) + "/log"})
+	res, err := site.client.Do(context.Background(), client.Request{Method: "GET", Path: "/api/v1/jobs/" + string(p.Items[0].ID) + "/log"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,7 +120,9 @@ func (s *eventStream) run(ctx context.Context) error {
 		var err error
 		select {
 		case e := <-events:
-			err = s.log(e.Phase.Final())
+			if e.Phase.Final() { // all that it wrote comes before its end
+				err = s.log(true)
+			}
 			if err == nil {
 				s.at.event = e.N
 				err = s.send(string(e.Kind), wireEvent(e))

@@ -94,7 +94,7 @@ func (s *step) look(op string, id fringe.CallID) (standing, error) {
 
 func missing(op string, id fringe.CallID) error {
 	return &fringe.Error{Op: op, Kind: fringe.NotFound, Message: fmt.Sprintf("there is no call %q", id),
-		Cure: "see the calls of tasks with: fringe calls"}
+		Cure: "see the jobs with: fringe job list"}
 }
 
 // move takes a job from where it stands to another phase and writes the event.

@@ -65,7 +65,7 @@ func TestLife(t *testing.T) {
 			t.Errorf("%s is %q, want %q", u, got.body, want)
 		}
 	}
-	if got := a.get(t, at+"/results/length").want(t, 200); got.body != "51" {
+	if got := a.get(t, at+"/results/length").want(t, 200); got.body != "44" {
 		t.Errorf("length is %q", got.body)
 	}
 	valid(t, []byte(a.get(t, at+"/results").want(t, 200).body))

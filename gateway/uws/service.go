@@ -197,7 +197,7 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := fringe.E("uws", err)
 	status := statusOf(e.Kind)
 	var no rejected
-	if errors.As(err, &no) && status == http.StatusBadRequest {
+	if errors.As(err, &no) && (status == http.StatusBadRequest || status == http.StatusNotFound) {
 		status = http.StatusForbidden
 	}
 	level := slog.LevelInfo
