@@ -98,10 +98,12 @@ func (g *Gateway) call1(w http.ResponseWriter, r *http.Request, req *site.Reques
 		g.release(req)
 		return nil, err
 	}
-	var err error
-	if req.Options, err = optionsOf(r.Header); err != nil {
-		g.release(req)
-		return nil, err
+	if req.Version.Shape == fringe.Task {
+		var err error
+		if req.Options, err = optionsOf(r.Header); err != nil {
+			g.release(req)
+			return nil, err
+		}
 	}
 	a, err := g.cfg.Site.Call(r.Context(), *req)
 	if req.Version.Shape == fringe.Service {

@@ -89,7 +89,7 @@ func (g *Gateway) writeEnded(w http.ResponseWriter, r *http.Request, v *catalogu
 	if j.Err != nil {
 		return j.Err
 	}
-	a := &site.Answer{Timing: site.Timing{Queue: j.Queue, Start: j.Start, Run: j.Run}}
+	a := &site.Answer{Job: j.ID, Reused: j.Reused, Timing: site.Timing{Queue: j.Queue, Start: j.Start, Run: j.Run}}
 	if err := json.Unmarshal(j.Outputs, &a.Outputs); err != nil {
 		return fringe.E("gateway.writeEnded", err)
 	}

@@ -14,7 +14,7 @@ packages=(wsclean aoflagger casacore-tools casacore-data python3-casacore python
           python3-astropy python3-matplotlib python3-pil python3-venv curl git ca-certificates)
 case ${1:-run} in
 run) ;;
-test) packages+=(procps util-linux python3-pyvo python3-requests) ;;
+test) packages+=(procps util-linux libxml2-utils python3-pyvo python3-astroquery python3-requests) ;;
 bench) packages+=(wrk) ;;
 *) echo "usage: setup.sh run|test|bench" >&2; exit 2 ;;
 esac

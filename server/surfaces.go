@@ -19,7 +19,9 @@ import (
 func (s *Server) surfaces(au *auth.Auth, ca *catalogue.Catalogue, m *metrics) (map[string]gateway.Surface, error) {
 	services := map[string]gateway.Surface{"/uws": uws.New(uws.Config{Site: s.site, Auth: au, Catalogue: ca, Data: s.data, Jobs: s.jobs,
 		UploadMax: s.cfg.UploadMiB << 20, Log: s.log,
-		Send: func(w http.ResponseWriter, r *http.Request, did fringe.DID) error { return s.gateway.SendDataset(w, r, did) }})}
+		Send: func(w http.ResponseWriter, r *http.Request, did fringe.DID) error {
+			return s.gateway.SendDataset(w, r, did)
+		}})}
 	at := s.cfg.SODA
 	if at == "" {
 		return services, nil
