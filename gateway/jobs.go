@@ -64,6 +64,9 @@ func filterOf(r *http.Request) (f jobs.Filter, err error) {
 	}
 	for _, list := range q["phase"] {
 		for text := range strings.SplitSeq(list, ",") {
+			if text == "" {
+				continue
+			}
 			f.Phases = append(f.Phases, jobs.Phase(text))
 		}
 	}

@@ -225,8 +225,8 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Call("fill", map[string]any{"size": 4})
-	servertest.Eventually(t, "every call has ended", func() bool { return len(s.Calls("EXECUTING"))+len(s.Calls("QUEUED")) == 0 })
-	if n := len(s.Calls("ERROR")); n != 1 {
+	servertest.Eventually(t, "every call has ended", func() bool { return len(s.Jobs("EXECUTING"))+len(s.Jobs("QUEUED")) == 0 })
+	if n := len(s.Jobs("ERROR")); n != 1 {
 		t.Errorf("%d calls are in ERROR, want the one that met the full disk", n)
 	}
 	left, err := os.ReadDir(filepath.Join(s.Dir, "data", "new"))

@@ -209,10 +209,10 @@ func (s *Site) Add(did, path string) {
 	}
 }
 
-// Calls gives the calls of tasks in a phase; the empty one is any.
-func (s *Site) Calls(phase string) []client.Call {
+// Jobs gives the jobs in a phase; the empty one is any.
+func (s *Site) Jobs(phase string) []client.Job {
 	s.t.Helper()
-	p, err := client.Get[client.Page[client.Call]](context.Background(), s.Client, "/api/v1/calls", url.Values{"phase": {phase}})
+	p, err := client.Get[client.Page[client.Job]](context.Background(), s.Client, "/api/v1/jobs", url.Values{"phase": {phase}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
