@@ -15,7 +15,7 @@ import (
 // Spool keeps a file that came with a call until Release, and gives its path.
 // The last part of name is the file's name; parts before it keep files of the
 // same name apart. More than limit bytes are refused (0: no bound but the
-// disk). When it fails no file remains.
+// disk). When it fails nothing of it remains.
 func (d *Data) Spool(ctx context.Context, call fringe.CallID, name string, r io.Reader, limit int64) (string, error) {
 	const op = "data.Spool"
 	if err := checkBasename(op, string(call)); err != nil {
@@ -42,9 +42,17 @@ func (d *Data) Spool(ctx context.Context, call fringe.CallID, name string, r io.
 		err = diskError(op, what, e)
 	}
 	if err != nil {
-		return "", errors.Join(receiveError(op, what, err), os.Remove(path))
+		return "", errors.Join(receiveError(op, what, err), d.unspool(path))
 	}
 	return path, nil
+}
+
+// unspool removes a file of the spool, and the directories that held it alone.
+func (d *Data) unspool(path string) error {
+	err := os.Remove(path)
+	for dir := filepath.Dir(path); dir != filepath.Join(d.dir, "spool") && os.Remove(dir) == nil; dir = filepath.Dir(dir) {
+	}
+	return err
 }
 
 // Release removes the spooled files of a call. There may be none.
