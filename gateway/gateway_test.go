@@ -216,9 +216,9 @@ func TestWrongRequests(t *testing.T) {
 		"DatasetName":    {"PUT", "/api/v1/content/user:a/%2e%2e/b", "x", nil, 422, "", "'..' part"},
 		"KeptScope":      {"PUT", "/api/v1/content/product:x", "x", nil, 422, "", "product"},
 		"Role":           {"POST", "/api/v1/tokens", `{"name": "k", "role": "king"}`, nil, 422, "", "king"},
-		"NoCall":         {"GET", "/api/v1/calls/01X", "", nil, 404, "", "01X"},
-		"NoLog":          {"GET", "/api/v1/calls/..%2F..%2Foperator.token/log", "", nil, 404, "", ""},
-		"Stream":         {"GET", "/api/v1/calls/01X/log?stream=stdin", "", nil, 422, "", "stdout or stderr"},
+		"NoCall":         {"GET", "/api/v1/jobs/01X", "", nil, 404, "", "01X"},
+		"NoLog":          {"GET", "/api/v1/jobs/..%2F..%2Foperator.token/log", "", nil, 404, "", ""},
+		"Stream":         {"GET", "/api/v1/jobs/01X/log?stream=stdin", "", nil, 422, "", "stdout or stderr"},
 		"NotYAML":        {"POST", "/api/v1/environments", "name: [", nil, 422, "", "environment.yaml:1"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -265,7 +265,7 @@ func TestRoles(t *testing.T) {
 		needs        fringe.Role
 	}{
 		{"GET", "/api/v1/functions", nil, fringe.Reader},
-		{"GET", "/api/v1/calls", nil, fringe.Reader},
+		{"GET", "/api/v1/jobs", nil, fringe.Reader},
 		{"GET", "/metrics", nil, fringe.Reader},
 		{"POST", "/function/count", map[string]any{}, fringe.Caller},
 		{"PUT", "/api/v1/content/user:mine", "x", fringe.Caller},
@@ -296,9 +296,9 @@ func TestRoles(t *testing.T) {
 	if _, err := client.Send[map[string]any](t.Context(), clients[fringe.Caller], "POST", "/function/count", words); err != nil {
 		t.Fatal(err)
 	}
-	id := string(s.Calls("COMPLETED")[0].ID)
+	id := string(s.Jobs("COMPLETED")[0].ID)
 	stranger := s.As("stranger", fringe.Publisher)
-	for _, path := range []string{"/api/v1/calls/" + id, "/api/v1/calls/" + id + "/log"} {
+	for _, path := range []string{"/api/v1/jobs/" + id, "/api/v1/jobs/" + id + "/log"} {
 		if _, err := client.Get[any](t.Context(), stranger, path, nil); fringe.KindOf(err) != fringe.NotFound || err == nil {
 			t.Errorf("a stranger's GET %s = %v, want not found", path, err)
 		}
@@ -458,7 +458,7 @@ func TestClientGone(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, l := range logs {
-				a := send(t, s, "GET", "/api/v1/calls/"+filepath.Base(l)+"/log", nil)
+				a := send(t, s, "GET", "/api/v1/jobs/"+filepath.Base(l)+"/log", nil)
 				if strings.Contains(string(a.body), "waiting for "+word+" "+trace) {
 					id = filepath.Base(l)
 				}
@@ -477,13 +477,13 @@ func TestClientGone(t *testing.T) {
 		t.Errorf("the call after an abandoned one = %d %s", a.status, a.body)
 	}
 	followed := make(chan answer, 1)
-	go func() { followed <- send(t, s, "GET", "/api/v1/calls/"+task+"/log?follow=true&stream=stdout", nil) }()
+	go func() { followed <- send(t, s, "GET", "/api/v1/jobs/"+task+"/log?follow=true&stream=stdout", nil) }()
 	write(t, filepath.Join(dir, "task"), "")
 	if a := <-followed; !strings.HasSuffix(string(a.body), "came\n") {
 		t.Errorf("the log that was followed to the task's end is %q", a.body)
 	}
 	servertest.Eventually(t, "the abandoned task has completed", func() bool {
-		c, err := client.Get[client.Call](t.Context(), s.Client, "/api/v1/calls/"+task, nil)
+		c, err := client.Get[client.Job](t.Context(), s.Client, "/api/v1/jobs/"+task, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
