@@ -18,6 +18,7 @@
 //   - job: a durable call with an id, a phase, a log and results.
 //   - limits: what an instance may use: CPU, memory, processes, file size, time.
 //   - mount: a path of the host made visible inside an instance.
+//   - policy: how often a task is tried, and how long each part of it may take.
 //   - pool: the warm instances of the site.
 //   - principal: who asks.
 //   - product: a dataset that a call made.

@@ -70,6 +70,37 @@ type Warm struct {
 	Idle        time.Duration `json:"idle,omitempty"`        // how long an instance above Min may be idle
 }
 
+// Policy says how often a task is tried and how long each part of it may take.
+// In a function's own policy 0 leaves a field to the site, and less than 0
+// means none; in a job's, both are decided.
+type Policy struct {
+	Platform int           `json:"platform,omitempty"` // tries again after failures of the platform
+	Function int           `json:"function,omitempty"` // tries again after temporary failures of the function
+	Codes    []int         `json:"codes,omitempty"`    // exit codes that are temporary, beside those of the document
+	Backoff  time.Duration `json:"backoff,omitempty"`  // before the first try again; it doubles each time
+	Most     time.Duration `json:"most,omitempty"`     // bound of the backoff
+	Queue    time.Duration `json:"queue,omitempty"`    // waiting for its turn
+	Start    time.Duration `json:"start,omitempty"`    // staging and starting
+	Idle     time.Duration `json:"idle,omitempty"`     // running without writing anything
+	AtOnce   int           `json:"atOnce,omitempty"`   // attempts of the function at once
+}
+
+// Or gives p with each field that it leaves open taken from other, and none
+// where it wants none.
+func (p Policy) Or(other Policy) Policy {
+	p.Platform, p.Function, p.AtOnce = decided(p.Platform, other.Platform), decided(p.Function, other.Function), decided(p.AtOnce, other.AtOnce)
+	p.Backoff, p.Most = decided(p.Backoff, other.Backoff), decided(p.Most, other.Most)
+	p.Queue, p.Start, p.Idle = decided(p.Queue, other.Queue), decided(p.Start, other.Start), decided(p.Idle, other.Idle)
+	return p
+}
+
+func decided[T int | time.Duration](own, other T) T {
+	if own == 0 {
+		own = other
+	}
+	return max(own, 0)
+}
+
 // Function is one immutable version of a function, as far as running it needs.
 // The typed interface is in room cwl.
 type Function struct {

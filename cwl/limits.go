@@ -3,6 +3,7 @@ package cwl
 import (
 	"math"
 	"path"
+	"slices"
 	"strings"
 
 	"fringe"
@@ -59,6 +60,18 @@ func (t *Tool) LimitsFor(inputs map[string]any) (fringe.Limits, error) {
 // Network says whether the tool asks for the network. When an expression
 // decides that for each call, the answer is true.
 func (t *Tool) Network() bool { return t.req.networkOn || t.req.network != nil }
+
+// Reuse says whether what a call made may answer the same call again: not when
+// the document refuses it (WorkReuse), uses the network, or says that its
+// outputs vary. When an expression decides that for each call, the answer is
+// no.
+func (t *Tool) Reuse() bool {
+	return !t.req.noReuse && !t.Network() && (t.Function == nil || !t.Function.Varies)
+}
+
+// Temporary says whether the document lists the exit code among those after
+// which a later try may succeed.
+func (t *Tool) Temporary(code int) bool { return slices.Contains(t.temporary, code) }
 
 // WorkDirectory gives the path at which the tool wants to see its work
 // directory: dockerOutputDirectory of a DockerRequirement under requirements.

@@ -19,6 +19,7 @@ type requirements struct {
 	timeLimit   quantity
 	network     *template // nil: networkOn
 	networkOn   bool
+	noReuse     bool
 	loadListing string
 	inplace     bool
 
@@ -52,7 +53,7 @@ type stagedItem struct {
 
 // classes are the requirements that are understood, and those that change
 // nothing for a tool.
-var ignoredClasses = map[string]bool{"WorkReuse": true, "SubworkflowFeatureRequirement": true, "ScatterFeatureRequirement": true,
+var ignoredClasses = map[string]bool{"SubworkflowFeatureRequirement": true, "ScatterFeatureRequirement": true,
 	"MultipleInputFeatureRequirement": true, "StepInputExpressionRequirement": true, "SoftwareRequirement": true}
 
 // requirementList reads requirements or hints, the last of a class winning.
@@ -184,6 +185,9 @@ func (r *reader) requirement(e entry, required bool, t *Tool) {
 		q.timeLimit = r.quantity(e.node, "timelimit")
 	case "NetworkAccess":
 		q.networkOn, q.network = r.switchOn(e.node, "networkAccess")
+	case "WorkReuse":
+		on, expression := r.switchOn(e.node, "enableReuse")
+		q.noReuse = !on || expression != nil
 	case "LoadListingRequirement":
 		q.loadListing = r.listing(e.node)
 	case "InplaceUpdateRequirement":
@@ -329,7 +333,7 @@ func (r *reader) stagedItems(l *node) []stagedItem {
 
 // functionHint reads fringe:Function.
 func (r *reader) functionHint(n *node) *FunctionHint {
-	r.fields(n, "fringe:Function", "class", "version", "environment", "shape", "contract", "handler", "command", "raw", "warm")
+	r.fields(n, "fringe:Function", "class", "version", "environment", "shape", "contract", "handler", "command", "raw", "warm", "retry", "clocks", "atOnce", "deterministic")
 	h := &FunctionHint{
 		Version:     r.text(n, "version"),
 		Environment: fringe.EnvironmentName(r.text(n, "environment")),
@@ -337,6 +341,8 @@ func (r *reader) functionHint(n *node) *FunctionHint {
 		Contract:    fringe.Contract(r.text(n, "contract")),
 		Handler:     r.text(n, "handler"),
 		Raw:         r.flag(n, "raw", false),
+		Policy:      r.policy(n),
+		Varies:      !r.flag(n, "deterministic", true),
 	}
 	if h.Version == "" {
 		r.problem(n, "write version: 1.0.0", "fringe:Function has no version")

@@ -42,6 +42,8 @@ type FunctionHint struct {
 	Command     []string
 	Raw         bool
 	Warm        fringe.Warm
+	Policy      fringe.Policy
+	Varies      bool // deterministic: false; the same inputs may give other outputs
 }
 
 // Input is an input parameter.

@@ -61,22 +61,8 @@ type Work struct {
 	Inputs      json.RawMessage // the input object as it was given; {} when empty
 	Staged      json.RawMessage // the same with paths of this machine; nil: it needs none
 	Limits      fringe.Limits
-	Policy      Policy
+	Policy      fringe.Policy
 	Derivation  string // names what the call makes; empty: it answers no other call
-}
-
-// Policy says how often a job is tried and how long each part of it may take.
-// A clock that is zero does not run.
-type Policy struct {
-	Platform int           `json:"platform,omitempty"` // tries again after failures of the platform
-	Function int           `json:"function,omitempty"` // tries again after temporary failures of the function
-	Codes    []int         `json:"codes,omitempty"`    // exit codes that are temporary, beside those of the document
-	Backoff  time.Duration `json:"backoff,omitempty"`  // before the first try again; it doubles each time
-	Most     time.Duration `json:"most,omitempty"`     // bound of the backoff
-	Queue    time.Duration `json:"queue,omitempty"`    // in QUEUED
-	Start    time.Duration `json:"start,omitempty"`    // staging and starting
-	Idle     time.Duration `json:"idle,omitempty"`     // running without writing anything
-	AtOnce   int           `json:"atOnce,omitempty"`   // attempts of the function at once; 0: any number
 }
 
 // NewJob is what a job is made of.

@@ -167,6 +167,31 @@ func (j *Jobs) FollowLog(ctx context.Context, id fringe.CallID, streams []Stream
 	return j.CopyLog(ctx, id, streams, w, done)
 }
 
+// NewOutput gives what a stream got after the offset, at most the last n bytes
+// of it, and its size now.
+func (j *Jobs) NewOutput(id fringe.CallID, s Stream, offset, n int64) (text []byte, size int64) {
+	dir, err := j.logDir(id)
+	if err != nil {
+		return nil, offset
+	}
+	path := filepath.Join(dir, string(s))
+	info, err := os.Stat(path)
+	if err != nil || info.Size() == offset {
+		return nil, offset
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, offset
+	}
+	defer f.Close()
+	text = make([]byte, min(n, max(0, info.Size()-offset)))
+	k, err := f.ReadAt(text, info.Size()-int64(len(text)))
+	if err != nil && err != io.EOF {
+		return nil, offset
+	}
+	return text[:k], info.Size()
+}
+
 // Tail gives the last lines of a stream, at most n bytes of them.
 func (j *Jobs) Tail(id fringe.CallID, s Stream, n int64) string {
 	dir, err := j.logDir(id)

@@ -28,7 +28,7 @@ const insert = `INSERT INTO jobs (id, function, version, digest, environment, na
 // terms is what of a job is kept for running it and not looked for.
 type terms struct {
 	Limits fringe.Limits `json:"limits"`
-	Policy Policy        `json:"policy"`
+	Policy fringe.Policy `json:"policy"`
 	Trace  string        `json:"trace,omitempty"`
 }
 
@@ -148,7 +148,7 @@ func stamp(t time.Time, so bool, other time.Time) any {
 }
 
 // due gives when a job that is queued now is overdue; NULL for never.
-func due(now time.Time, p Policy) any {
+func due(now time.Time, p fringe.Policy) any {
 	if p.Queue <= 0 {
 		return nil
 	}

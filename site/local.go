@@ -34,6 +34,7 @@ type Config struct {
 	CPU       float64       // cores for tasks
 	Memory    int64         // bytes for tasks
 	Shares    Shares        // between those whose tasks wait
+	Policy    fringe.Policy // for functions that say nothing
 	Instances int           // warm instances at most
 	Defaults  fringe.Limits // for functions and environments that say nothing
 	Hidden    []string      // paths of the host that no instance sees

@@ -55,7 +55,7 @@ func platformFailed(err error) bool {
 // backoff is the time before the n-th try again: it doubles each time up to
 // the policy's bound, and a random half of it keeps many from coming back at
 // once.
-func backoff(p jobs.Policy, n int, random float64) time.Duration {
+func backoff(p fringe.Policy, n int, random float64) time.Duration {
 	d := p.Backoff
 	for range min(n, 30) {
 		d *= 2

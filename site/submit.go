@@ -60,6 +60,11 @@ func (l *Local) submit(ctx context.Context, r Request, o Options) (jobs.Job, err
 	if err != nil {
 		return jobs.Job{}, fringe.E(op, err)
 	}
+	if o.NoReuse {
+		n.Derivation = ""
+	} else if n.Answer, err = l.remembered(ctx, n.Derivation); err != nil {
+		return jobs.Job{}, fringe.E(op, err)
+	}
 	job, err := l.cfg.Jobs.Submit(ctx, n)
 	if err != nil {
 		return jobs.Job{}, l.after(fringe.E(op, err))
@@ -151,7 +156,11 @@ func (l *Local) prepare(ctx context.Context, r Request, duration time.Duration) 
 		w.Limits.Time = duration
 	}
 	w.Policy = l.policy(v)
-	return w, l.fits(w.Limits)
+	if err := l.fits(w.Limits); err != nil {
+		return w, err
+	}
+	w.Derivation, err = l.derivation(ctx, v, env, w.Limits, inputs)
+	return w, err
 }
 
 // fits says whether limits can ever be met here.
@@ -166,9 +175,18 @@ func (l *Local) fits(limits fringe.Limits) error {
 	return nil
 }
 
+// defaultPolicy is of functions that say nothing.
+func defaultPolicy() fringe.Policy {
+	return fringe.Policy{Platform: 5, Function: 2, Backoff: 10 * time.Second, Most: 10 * time.Minute, Start: time.Hour}
+}
+
 // policy gives the policy of a version: its own, and for the rest the site's.
-func (l *Local) policy(*catalogue.Version) jobs.Policy {
-	return jobs.Policy{Platform: 5, Function: 2, Backoff: 10 * time.Second, Most: 10 * time.Minute, Start: time.Hour}
+func (l *Local) policy(v *catalogue.Version) fringe.Policy {
+	var own fringe.Policy
+	if v.Tool.Function != nil {
+		own = v.Tool.Function.Policy
+	}
+	return own.Or(l.cfg.Policy).Or(defaultPolicy())
 }
 
 func stopping(op string) error {
