@@ -31,6 +31,9 @@ func (g *Gateway) writeAnswer(w http.ResponseWriter, r *http.Request, v *catalog
 		return nil
 	}
 	w.Header().Set("Server-Timing", serverTiming(a.Timing))
+	if a.Job != "" {
+		w.Header().Set("Cache-Status", cacheStatus(a))
+	}
 	if did, ok := wantsFile(r, v, a); ok {
 		return g.SendDataset(w, r, did)
 	}
@@ -45,6 +48,15 @@ func (g *Gateway) writeAnswer(w http.ResponseWriter, r *http.Request, v *catalog
 	w.Header().Set("Content-Type", "application/json")
 	w.Write(body)
 	return nil
+}
+
+// cacheStatus says whether the products were in the store, and which job made
+// them, in the words of RFC 9211.
+func cacheStatus(a *site.Answer) string {
+	if a.Reused != "" {
+		return "fringe; hit; detail=" + string(a.Reused)
+	}
+	return "fringe; fwd=miss; stored; detail=" + string(a.Job)
 }
 
 func serverTiming(t site.Timing) string {

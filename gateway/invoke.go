@@ -94,6 +94,7 @@ func (g *Gateway) call1(w http.ResponseWriter, r *http.Request, req *site.Reques
 		return nil, fringe.Errorf("gateway.invoke", fringe.NotFound, "%s is called at /function/%s; it has nothing at /%s",
 			req.Version.Ref(), r.PathValue("ref"), r.PathValue("path"))
 	}
+	req.Options.NoReuse = strings.Contains(r.Header.Get("Cache-Control"), "no-cache")
 	if err := g.readInputs(w, r, req); err != nil {
 		g.release(req)
 		return nil, err

@@ -24,7 +24,7 @@ type Outcome struct {
 	Phase             Phase // Completed, Error or Aborted
 	Outputs           json.RawMessage
 	Reused            fringe.CallID // the job that made the outputs; empty: this attempt did
-	Derivation        string        // what a memo of the outputs is kept under; empty: no memo
+	Derivation        string        // what a memo of the outputs is kept under, and others know them by; empty: nothing
 	Err               error         // with Error and Aborted
 	Queue, Start, Run time.Duration
 	Usage             fringe.Usage
@@ -116,8 +116,8 @@ func (j *Jobs) Settle(ctx context.Context, id fringe.CallID, fence int64, o Outc
 		if err := s.endAttempt(at, cause, o.Err, o.Usage); err != nil {
 			return err
 		}
-		if err := s.move(at, o.Phase, message, `, outputs = ?, error = ?, reused = ?, queue = MAX(queue, ?), start = ?, run = ?, usage = ?`,
-			outputs, problem, text(string(o.Reused)), int64(o.Queue), int64(o.Start), int64(o.Run), string(usage)); err != nil {
+		if err := s.move(at, o.Phase, message, `, derivation = CASE WHEN derivation = ? THEN derivation END, outputs = ?, error = ?, reused = ?, queue = MAX(queue, ?), start = ?, run = ?, usage = ?`,
+			o.Derivation, outputs, problem, text(string(o.Reused)), int64(o.Queue), int64(o.Start), int64(o.Run), string(usage)); err != nil {
 			return err
 		}
 		if o.Phase == Completed && o.Derivation != "" {

@@ -24,15 +24,16 @@ const (
 	Stderr Stream = "stderr"
 )
 
-// maxLog bounds each stream of a job's log; what comes after is dropped, and a
+// MaxLog bounds the bytes of each stream of a job's log; what comes after is dropped, and a
 // last line says so.
-const maxLog = 64 << 20
+const MaxLog = 64 << 20
 
 // followEvery is how often a followed log is looked at.
 const followEvery = 150 * time.Millisecond
 
-// Log takes what one job writes. Its files are pipes: a goroutine moves what
-// comes to the disk, so that the bound holds whatever the writer does.
+// Log takes what one job writes. The files of OpenLog are pipes: a goroutine
+// moves what comes to the disk, so that the bound holds whatever the writer
+// does.
 type Log struct {
 	stdout, stderr *os.File
 	pumps          sync.WaitGroup
@@ -53,6 +54,32 @@ func (l *Log) Close() (err error) {
 		l.pumps.Wait()
 	})
 	return err
+}
+
+// OpenFiles gives the log of a job as the files themselves, for a program that
+// outlives the server. Who lets it write keeps the bound.
+func (j *Jobs) OpenFiles(id fringe.CallID) (*Log, error) {
+	const op = "jobs.OpenFiles"
+	dir, err := j.logDir(id)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fringe.E(op, err)
+	}
+	l := &Log{}
+	for _, s := range []struct {
+		name Stream
+		file **os.File
+	}{{Stdout, &l.stdout}, {Stderr, &l.stderr}} {
+		f, err := os.OpenFile(filepath.Join(dir, string(s.name)), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+		if err != nil {
+			l.stdout.Close() // harmless when it is not open
+			return nil, fringe.E(op, err)
+		}
+		*s.file = f
+	}
+	return l, nil
 }
 
 // OpenLog makes the log of a job; an older one of the same id goes on.
@@ -91,7 +118,7 @@ func (l *Log) pump(path string) (*os.File, error) {
 		defer r.Close()
 		defer f.Close()
 		// A full disk must not stop the tool: what cannot be kept is dropped.
-		if n, err := io.Copy(f, io.LimitReader(r, maxLog)); err == nil && n < maxLog {
+		if n, err := io.Copy(f, io.LimitReader(r, MaxLog)); err == nil && n < MaxLog {
 			return
 		}
 		if n, _ := io.Copy(io.Discard, r); n > 0 {

@@ -145,7 +145,15 @@ func (s *Server) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := dr.Sweep(ctx, nil); err != nil {
+	left, err := s.jobs.Executing(ctx)
+	if err != nil {
+		return err
+	}
+	var keep []fringe.InstanceID
+	for _, job := range left {
+		keep = append(keep, site.InstanceOf(&job))
+	}
+	if err := dr.Sweep(ctx, keep); err != nil {
 		return err
 	}
 	ca, err := catalogue.New(catalogue.Config{Store: s.store, Dir: filepath.Join(dir, "functions"), Log: s.log,

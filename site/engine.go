@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fringe"
+	"fringe/attempt"
 	"fringe/jobs"
 )
 
@@ -19,9 +20,8 @@ const (
 
 // Why an attempt is stopped from outside.
 var (
-	errAborted  = errors.New("the call was aborted")
-	errLost     = errors.New("another attempt has the call")
-	errStopping = errors.New("the server stopped")
+	errAborted = errors.New("the call was aborted")
+	errLost    = errors.New("another attempt has the call")
 )
 
 // engine runs the queued jobs of a site.
@@ -51,8 +51,8 @@ func newEngine(l *Local) *engine {
 		blocked: map[fringe.CallID]time.Time{}}
 }
 
-// loop starts queued jobs until ctx ends, then waits until the attempts have
-// let go.
+// loop starts queued jobs until ctx ends, then leaves the attempts to go on by
+// themselves.
 func (e *engine) loop(ctx context.Context) error {
 	beat, look := time.NewTicker(heartbeat), time.NewTicker(reconcile)
 	defer beat.Stop()
@@ -70,18 +70,19 @@ func (e *engine) loop(ctx context.Context) error {
 		case <-look.C:
 			e.reconcile(ctx)
 		case <-ctx.Done():
-			e.stop(errStopping)
+			e.leave()
 			return nil
 		}
 	}
 }
 
-// stop ends every attempt and waits for them; nothing starts after it.
-func (e *engine) stop(cause error) {
+// leave lets every attempt go on without this process, and waits until nobody
+// here has to do with them; nothing starts after it.
+func (e *engine) leave() {
 	e.mu.Lock()
 	e.closed = true
 	for _, r := range e.running {
-		r.cancel(cause)
+		r.cancel(attempt.ErrLeave)
 	}
 	e.mu.Unlock()
 	e.runs.Wait()
@@ -167,7 +168,8 @@ func (e *engine) begin(ctx context.Context, w jobs.Waiting, job *jobs.Job) {
 // attempt claims a job and runs it.
 func (e *engine) attempt(ctx context.Context, r *run, job *jobs.Job) {
 	log := e.site.cfg.Log.With("call", r.ID)
-	if job == nil {
+	former := job != nil
+	if !former {
 		claimed, err := e.site.cfg.Jobs.Claim(ctx, r.ID, lease)
 		if err != nil {
 			if fringe.KindOf(err) != fringe.Conflict {
@@ -180,7 +182,7 @@ func (e *engine) attempt(ctx context.Context, r *run, job *jobs.Job) {
 		r.fence = job.Fence
 		e.mu.Unlock()
 	}
-	if err := e.site.runTask(ctx, *job); err != nil {
+	if err := e.site.runTask(ctx, *job, former); err != nil {
 		log.Error("attempt not settled", "fence", job.Fence, "err", err)
 	}
 }
@@ -219,16 +221,20 @@ func (e *engine) cancel(id fringe.CallID, cause error) bool {
 	return r != nil
 }
 
-// recover takes up what a former life of the server left under way.
+// recover takes up the attempts that nobody here has: those of a former life of
+// the server, and such as lost their lease.
 func (e *engine) recover(ctx context.Context) {
 	left, err := e.site.cfg.Jobs.Executing(ctx)
 	if err != nil {
-		e.site.cfg.Log.Error("jobs of the former run not looked at", "err", err)
+		e.site.cfg.Log.Error("jobs under way not looked at", "err", err)
 		return
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	for _, job := range left {
-		if err := e.site.cfg.Jobs.Retry(ctx, job.ID, job.Fence, interruption(job)); err != nil {
-			e.site.cfg.Log.Error("interrupted job not queued again", "call", job.ID, "err", err)
+		if e.running[job.ID] == nil && !e.closed {
+			e.begin(ctx, jobs.Waiting{ID: job.ID, Seq: job.Seq, Namespace: job.Namespace, Owner: job.Owner, Function: job.Function,
+				Environment: job.Environment, Priority: job.Priority, CPU: job.Limits.CPU, Memory: job.Limits.Memory}, &job)
 		}
 	}
 }
@@ -239,6 +245,7 @@ func (e *engine) reconcile(ctx context.Context) {
 	if err := e.site.cfg.Jobs.Reconcile(ctx); err != nil {
 		e.site.cfg.Log.Error("queue not reconciled", "err", err)
 	}
+	e.recover(ctx)
 	overdue, err := e.site.cfg.Jobs.Overdue(ctx, 100)
 	if err != nil {
 		e.site.cfg.Log.Error("overdue jobs not looked at", "err", err)

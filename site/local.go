@@ -52,20 +52,23 @@ type Local struct {
 	closed bool
 }
 
-// New gives a site over its parts. Scratch of warm instances that a crashed run
-// left is removed.
+// New gives a site over its parts. Scratch that a former run left is removed,
+// but for that of attempts which are under way.
 func New(cfg Config) (*Local, error) {
 	const op = "site.New"
 	l := &Local{cfg: cfg}
 	l.engine = newEngine(l)
 	l.stopped, l.stop = context.WithCancel(context.Background())
+	if err := os.RemoveAll(l.instances()); err != nil {
+		return nil, fringe.E(op, err)
+	}
 	for _, d := range []string{l.attempts(), l.instances()} {
-		if err := os.RemoveAll(d); err != nil {
-			return nil, fringe.E(op, err)
-		}
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fringe.E(op, err)
 		}
+	}
+	if err := l.sweepAttempts(); err != nil {
+		return nil, fringe.E(op, err)
 	}
 	p, err := pool.New(pool.Config{Start: l.startInstance, Max: cfg.Instances, Log: cfg.Log})
 	if err != nil {
@@ -73,6 +76,31 @@ func New(cfg Config) (*Local, error) {
 	}
 	l.pool = p
 	return l, nil
+}
+
+// sweepAttempts removes the scratch of attempts that are over.
+func (l *Local) sweepAttempts() error {
+	left, err := l.cfg.Jobs.Executing(context.Background())
+	if err != nil {
+		return err
+	}
+	keep := map[string]bool{}
+	for _, job := range left {
+		keep[l.attemptDir(&job)] = true
+	}
+	found, err := filepath.Glob(filepath.Join(l.attempts(), "*", "*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range found {
+		if !keep[dir] {
+			if err := os.RemoveAll(dir); err != nil {
+				return err
+			}
+			os.Remove(filepath.Dir(dir)) // unless another attempt's is there
+		}
+	}
+	return nil
 }
 
 func (l *Local) attempts() string  { return filepath.Join(l.cfg.Dir, "attempts") }
@@ -90,13 +118,14 @@ func (l *Local) Run(ctx context.Context) error {
 }
 
 // Drain refuses new calls, waits for the calls of services until ctx ends, and
-// lets go of the tasks: their jobs go on when the site is back.
+// leaves the
+// tasks to go on by themselves: the next run takes them up.
 func (l *Local) Drain(ctx context.Context) error {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
 	err := l.pool.Drain(ctx)
-	l.engine.stop(errStopping)
+	l.engine.leave()
 	l.stop()
 	return err
 }

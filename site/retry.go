@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fringe"
+	"fringe/attempt"
 	"fringe/jobs"
 )
 
@@ -24,19 +25,23 @@ func endOf(job *jobs.Job, cause, err error, temporary bool, random float64) endi
 	switch {
 	case errors.Is(cause, errAborted):
 		return ending{settle: true, phase: jobs.Aborted, err: &fringe.Error{Kind: fringe.Failed, Component: fringe.Engine, Message: errAborted.Error()}}
-	case errors.Is(cause, errStopping):
-		return ending{again: jobs.Again{Cause: "interrupted", Err: &fringe.Error{Kind: fringe.Unavailable, Component: fringe.Engine, Message: errStopping.Error()}}}
+	case errors.Is(err, attempt.ErrNotStarted):
+		return again(job, jobs.Again{Cause: "interrupted", Platform: true, Err: interruption()}, 0)
 	}
 	a := jobs.Again{Cause: "failed", Err: err, Function: temporary, Platform: !temporary && platformFailed(err)}
-	switch {
-	case a.Function && job.Failed < job.Policy.Function:
-		a.Wait = backoff(job.Policy, job.Failed, random)
-	case a.Platform && job.Spent < job.Policy.Platform:
-		a.Wait = backoff(job.Policy, job.Spent, random)
-	default:
-		return ending{settle: true, phase: jobs.Error, err: err}
+	if a.Function {
+		return again(job, a, backoff(job.Policy, job.Failed, random))
 	}
-	return ending{again: a}
+	return again(job, a, backoff(job.Policy, job.Spent, random))
+}
+
+// again tries a job again after a time, if its budget allows that.
+func again(job *jobs.Job, a jobs.Again, wait time.Duration) ending {
+	if a.Function && job.Failed < job.Policy.Function || a.Platform && job.Spent < job.Policy.Platform {
+		a.Wait = wait
+		return ending{again: a}
+	}
+	return ending{settle: true, phase: jobs.Error, err: a.Err}
 }
 
 // platformFailed says whether an attempt failed without the function's doing.
@@ -67,10 +72,11 @@ func backoff(p fringe.Policy, n int, random float64) time.Duration {
 	return d/2 + time.Duration(random*float64(d)/2)
 }
 
-// interruption says how a job goes on whose attempt ended with the server.
-func interruption(job jobs.Job) jobs.Again {
-	return jobs.Again{Cause: "interrupted", Platform: true, Wait: 0,
-		Err: &fringe.Error{Kind: fringe.Unavailable, Component: fringe.Engine, Message: "the server stopped while the attempt ran"}}
+// interruption says why an attempt is gone that a former life of the server
+// made.
+func interruption() error {
+	return &fringe.Error{Kind: fringe.Unavailable, Component: fringe.Engine, Message: "the attempt ended with the machine or the server, before it was done",
+		Cure: "send the call again; its inputs are as they were"}
 }
 
 // finish writes what becomes of a job whose attempt gave an error.

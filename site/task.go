@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,18 +17,22 @@ import (
 	"fringe/jobs"
 )
 
-// runTask makes one attempt of a claimed job and writes what becomes of it.
-func (l *Local) runTask(ctx context.Context, job jobs.Job) error {
+// runTask makes one attempt of a claimed job, or takes up the one that a former
+// life of the server made, and writes what becomes of it. When the server stops
+// the attempt goes on without it, and nothing is written.
+func (l *Local) runTask(ctx context.Context, job jobs.Job, former bool) error {
 	outcome := jobs.Outcome{Phase: jobs.Completed}
-	temporary, err := l.execute(ctx, &job, &outcome)
-	if errors.Is(context.Cause(ctx), errLost) {
+	temporary, err := l.execute(ctx, &job, &outcome, former)
+	switch cause := context.Cause(ctx); {
+	case err != nil && errors.Is(cause, attempt.ErrLeave):
+		return nil
+	case errors.Is(cause, errLost):
 		return l.cleanAttempt(&job)
-	}
-	if err == nil {
+	case err == nil:
 		settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		err = l.cfg.Jobs.Settle(settle, job.ID, job.Fence, outcome)
-	} else {
+	default:
 		outcome.Err = err
 		// The scratch goes first: it may have taken the space that the ledger needs.
 		err = errors.Join(l.cleanAttempt(&job), l.finish(ctx, &job, outcome, temporary))
@@ -58,29 +63,36 @@ func (l *Local) attemptDir(job *jobs.Job) string {
 	return filepath.Join(l.attempts(), string(job.ID), fmt.Sprint(job.Fence))
 }
 
-// execute runs the attempt and publishes its outputs. Temporary says that the
-// function failed in a way of which its document says that a later try may
-// succeed.
-func (l *Local) execute(ctx context.Context, job *jobs.Job, outcome *jobs.Outcome) (temporary bool, err error) {
+// execute runs the attempt and publishes its outputs, or answers from the
+// store. Temporary says that the function failed in a way after which a later
+// try may succeed.
+func (l *Local) execute(ctx context.Context, job *jobs.Job, outcome *jobs.Outcome, former bool) (temporary bool, err error) {
 	const op = "site.execute"
-	v, inputs, env, err := l.recall(ctx, job)
+	r, v, inputs, err := l.recall(ctx, job)
 	if err != nil {
 		return false, err
 	}
-	log, err := l.cfg.Jobs.OpenLog(job.ID)
+	key := job.Derivation
+	if !former { // the data may have changed while the job waited
+		if key, err = l.derivation(ctx, v, r.env, job.Limits, inputs); err != nil {
+			return false, err
+		}
+		memo, err := l.remembered(ctx, key)
+		if err != nil {
+			return false, err
+		}
+		if memo != nil && job.Derivation != "" {
+			outcome.Outputs, outcome.Reused, outcome.Derivation = memo.Outputs, memo.Job, key
+			return false, nil
+		}
+	}
+	log, err := l.cfg.Jobs.OpenFiles(job.ID)
 	if err != nil {
 		return false, err
 	}
 	defer log.Close()
-	if err := os.MkdirAll(filepath.Dir(l.attemptDir(job)), 0o700); err != nil {
-		return false, fringe.E(op, err)
-	}
-	base := l.base(&v.Function, env, job.Limits)
-	if job.Trace != "" {
-		base.Env = append(base.Env, "TRACEPARENT="+job.Trace)
-	}
-	out, err := attempt.Run(ctx, attempt.Request{Tool: v.Tool, Inputs: inputs, Driver: l.cfg.Driver, ID: instanceOf(job), WorkDir: l.attemptDir(job),
-		Limits: job.Limits, Base: base, Network: v.Network, Stdout: log.Stdout(), Stderr: log.Stderr()})
+	r.Stdout, r.Stderr, r.LogMax, r.Durable = log.Stdout(), log.Stderr(), jobs.MaxLog, true
+	out, err := l.attempt(ctx, job, r.Request, former)
 	outcome.Usage, outcome.Start, outcome.Run = out.Exit.Usage, out.Phases.Stage+out.Phases.Start, out.Phases.Run
 	defer func() {
 		if err := out.Close(); err != nil {
@@ -88,8 +100,10 @@ func (l *Local) execute(ctx context.Context, job *jobs.Job, outcome *jobs.Outcom
 		}
 	}()
 	if err != nil {
-		log.Close()
-		return false, l.withLastWords(job.ID, err)
+		code := out.Exit.Code
+		temporary = fringe.E(op, err).Component == fringe.UserCode && out.Exit.Cause == fringe.Exited &&
+			(v.Tool.Temporary(code) || slices.Contains(job.Policy.Codes, code))
+		return temporary, l.withLastWords(job.ID, err)
 	}
 	if err := l.publish(ctx, maker{job.ID, job.Owner, job.Fence}, out.Outputs); err != nil {
 		return false, err
@@ -97,33 +111,68 @@ func (l *Local) execute(ctx context.Context, job *jobs.Job, outcome *jobs.Outcom
 	if outcome.Outputs, err = json.Marshal(out.Outputs); err != nil {
 		return false, fringe.E(op, err)
 	}
+	after, err := l.derivation(ctx, v, r.env, job.Limits, inputs)
+	if err == nil && after == key {
+		outcome.Derivation = key // else the data changed meanwhile: nobody knows of what the outputs are
+	}
 	return false, nil
 }
 
-// instanceOf names the instance of an attempt, so that it is found again.
-func instanceOf(job *jobs.Job) fringe.InstanceID {
+// attempt makes an attempt or takes up a former one, and watches it.
+func (l *Local) attempt(ctx context.Context, job *jobs.Job, r attempt.Request, former bool) (attempt.Outcome, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	started := make(chan struct{})
+	r.Driver = watched{l.cfg.Driver, started}
+	watching := make(chan struct{})
+	go func() { defer close(watching); l.watch(ctx, stop, job, started) }()
+	defer func() { stop(nil); <-watching }()
+	if former {
+		return attempt.Resume(ctx, r)
+	}
+	if err := errors.Join(os.RemoveAll(r.WorkDir), os.MkdirAll(filepath.Dir(r.WorkDir), 0o700)); err != nil {
+		return attempt.Outcome{}, fringe.E("site.attempt", err)
+	}
+	return attempt.Run(ctx, r)
+}
+
+// InstanceOf names the instance of a job's attempt, so that it is found again.
+func InstanceOf(job *jobs.Job) fringe.InstanceID {
 	return fringe.InstanceID(strings.ToLower(fmt.Sprintf("call-%s-%d", job.ID, job.Fence)))
 }
 
-// recall gives the version, the checked inputs with paths of this machine, and
-// the environment of a job.
-func (l *Local) recall(ctx context.Context, job *jobs.Job) (v *catalogue.Version, inputs map[string]any, env fringe.Environment, err error) {
+// recalled is what an attempt is made from.
+type recalled struct {
+	attempt.Request
+	env fringe.Environment
+}
+
+// recall gives the request of an attempt, the version, and the checked inputs
+// with paths of this machine.
+func (l *Local) recall(ctx context.Context, job *jobs.Job) (r recalled, v *catalogue.Version, inputs map[string]any, err error) {
 	const op = "site.recall"
 	if v, err = l.cfg.Catalogue.Resolve(ctx, string(job.Function)+"@"+job.Version); err != nil {
-		return nil, nil, env, fringe.E(op, err)
+		return r, nil, nil, fringe.E(op, err)
 	}
 	doc := job.Staged
 	if doc == nil {
 		doc = job.Inputs
 	}
 	if err := json.Unmarshal(doc, &inputs); err != nil {
-		return nil, nil, env, fringe.E(op, err)
+		return r, nil, nil, fringe.E(op, err)
 	}
 	if inputs, err = v.Tool.Validate(inputs); err != nil {
-		return nil, nil, env, fringe.E(op, err)
+		return r, nil, nil, fringe.E(op, err)
 	}
-	env, err = l.environment(ctx, job.Environment)
-	return v, inputs, env, err
+	if r.env, err = l.environment(ctx, job.Environment); err != nil {
+		return r, nil, nil, fringe.E(op, err)
+	}
+	r.Request = attempt.Request{Tool: v.Tool, Inputs: inputs, ID: InstanceOf(job), WorkDir: l.attemptDir(job), Limits: job.Limits,
+		Base: l.base(&v.Function, r.env, job.Limits), Network: v.Network}
+	if job.Trace != "" {
+		r.Base.Env = append(r.Base.Env, "TRACEPARENT="+job.Trace)
+	}
+	return r, v, inputs, nil
 }
 
 const lastWords = 2000 // bytes of the log that an error carries

@@ -107,6 +107,15 @@ func (w watched) Start(ctx context.Context, s fringe.Spec) (fringe.Instance, err
 	return in, err
 }
 
+// Attach implements fringe.Driver.
+func (w watched) Attach(ctx context.Context, id fringe.InstanceID, scratch string) (fringe.Instance, error) {
+	in, err := w.Driver.Attach(ctx, id, scratch)
+	if err == nil {
+		close(w.started)
+	}
+	return in, err
+}
+
 // watch looks at an attempt until ctx ends: it stops it when one of its clocks
 // runs out, and tells its progress.
 func (l *Local) watch(ctx context.Context, stop context.CancelCauseFunc, job *jobs.Job, started <-chan struct{}) {
