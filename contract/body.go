@@ -3,7 +3,6 @@ package contract
 import (
 	"io"
 	"net/http"
-	"strconv"
 	"sync"
 
 	"fringe"
@@ -12,7 +11,8 @@ import (
 // small is the largest body that is handed over in one piece.
 const small = 64 << 10
 
-var jsonType, textType = []string{"application/json"}, []string{"text/plain; charset=utf-8"}
+// The headers of typed answers, which nobody changes.
+var jsonHeader, textHeader = http.Header{"Content-Type": {"application/json"}}, http.Header{"Content-Type": {"text/plain; charset=utf-8"}}
 
 var pages = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
@@ -35,11 +35,6 @@ func newAnswer(status int, h http.Header, body []byte) *fringe.Result {
 	a.body.data = *a.body.page
 	a.result = fringe.Result{Status: status, Header: h, Body: &a.body}
 	return &a.result
-}
-
-// typed gives a result of a document in memory.
-func typed(kind []string, status int, body []byte) *fringe.Result {
-	return newAnswer(status, http.Header{"Content-Type": kind, "Content-Length": {strconv.Itoa(len(body))}}, body)
 }
 
 func (b *whole) Read(p []byte) (int, error) {

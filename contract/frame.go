@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 )
 
 // Kinds of frames. The server sends load, call, raw, body and end; the worker
@@ -37,7 +36,7 @@ var errGarbage = errors.New("what it sent is not the worker's protocol")
 // frames reads frames from a connection. Payloads of up to the buffer's size
 // are read with their header by one system call.
 type frames struct {
-	conn net.Conn
+	conn io.Reader
 	buf  []byte
 	r, w int
 }
@@ -89,12 +88,6 @@ func (f *frames) next() (kind byte, n int, err error) {
 	}
 	f.r += frameHeader
 	return kind, int(size), nil
-}
-
-// buffered says whether a whole frame is there.
-func (f *frames) buffered() bool {
-	n := f.w - f.r
-	return n >= frameHeader && uint32(n-frameHeader) >= binary.LittleEndian.Uint32(f.buf[f.r:])
 }
 
 // payload reads n bytes. The slice holds until the next read.

@@ -23,6 +23,9 @@ const (
 	// orphanTime bounds how long a worker may be busy with calls for which
 	// nobody waits any more.
 	orphanTime = time.Second
+
+	// glance is how often contexts are looked at while an answer is waited for.
+	glance = 20 * time.Millisecond
 )
 
 // Line gives how many calls the worker takes in line behind the one that it
@@ -71,6 +74,13 @@ func (w *Worker) queue(t *turn) error {
 	}
 	if leads {
 		return nil
+	}
+	if !w.raw {
+		<-t.baton // or the call that reads has found that the context has ended
+		if t.led {
+			return nil
+		}
+		return t.ctx.Err()
 	}
 	select {
 	case <-t.baton:
@@ -125,20 +135,31 @@ func (w *Worker) write(c *fringe.Call) {
 	}
 }
 
-// abandon lets nobody wait for the call's answer, and gives its context's
-// error.
+// abandon takes a raw call, which was not written, out of the line, and gives
+// its context's error.
 func (w *Worker) abandon(t *turn) error {
 	err := t.ctx.Err()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t.gone = true
-	if w.raw { // it was not written
-		w.leave(t)
-	}
+	w.leave(t)
 	if t.led { // the baton came at the same moment
 		w.hand()
 	}
-	if !w.raw && w.cause == nil {
+	return err
+}
+
+// attend lets nobody wait for those calls in line whose context has ended. It
+// is called now and then by the call that reads.
+func (w *Worker) attend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, t := range w.line {
+		if t.gone || t == w.reader || t.ctx.Err() == nil {
+			continue
+		}
+		t.gone = true
+		t.baton <- struct{}{}
 		time.AfterFunc(orphanTime, func() {
 			w.mu.Lock()
 			stuck := slices.Contains(w.line, t)
@@ -148,7 +169,32 @@ func (w *Worker) abandon(t *turn) error {
 			}
 		})
 	}
-	return err
+}
+
+// patient reads from a worker's connection. While a typed call reads, its
+// context and those of the calls in line are looked at every glance, which
+// costs less than to be told of the end of each.
+type patient struct {
+	w     *Worker
+	until time.Time // the connection's read deadline
+}
+
+// Read implements io.Reader.
+func (p *patient) Read(b []byte) (int, error) {
+	for t := p.w.reader; t != nil; {
+		if now := time.Now(); p.until.Sub(now) < glance/2 {
+			p.until = now.Add(glance)
+			if err := p.w.conn.SetReadDeadline(p.until); err != nil {
+				return 0, err
+			}
+		}
+		n, err := p.w.conn.Read(b)
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || t.ctx.Err() != nil {
+			return n, err
+		}
+		p.w.attend()
+	}
+	return p.w.conn.Read(b)
 }
 
 // hand gives the baton to the first call for which somebody waits. The caller
@@ -195,8 +241,7 @@ func (w *Worker) answer(t *turn) (*fringe.Result, error) {
 	if cause != nil {
 		return nil, &undelivered{cause}
 	}
-	w.hook(t)
-	defer w.unhook(t)
+	w.reader = t
 	for {
 		kind, b, err := w.frame(first.call.Log)
 		if err == nil && kind != frameAnswer && kind != frameFailed {
@@ -211,16 +256,16 @@ func (w *Worker) answer(t *turn) (*fringe.Result, error) {
 			first = w.line[0]
 			w.mu.Unlock()
 		case kind == frameAnswer:
-			return typed(jsonType, 200, b), nil
+			return newAnswer(200, jsonHeader, b), nil
 		default:
 			return failed(t.call, b), nil
 		}
 	}
 }
 
-// hook makes the end of the call's context end its I/O.
+// hook makes the end of a raw call's context end its I/O.
 func (w *Worker) hook(t *turn) {
-	if t.ctx.Done() == nil || w.in.buffered() {
+	if t.ctx.Done() == nil {
 		return
 	}
 	w.imu.Lock()
@@ -229,12 +274,8 @@ func (w *Worker) hook(t *turn) {
 	t.stop = context.AfterFunc(t.ctx, func() {
 		w.imu.Lock()
 		defer w.imu.Unlock()
-		switch {
-		case w.seq != seq:
-		case w.raw:
+		if w.seq == seq {
 			w.conn.SetDeadline(time.Unix(1, 0))
-		default: // others may be writing
-			w.conn.SetReadDeadline(time.Unix(1, 0))
 		}
 	})
 }
@@ -297,7 +338,7 @@ func failed(c *fringe.Call, b []byte) *fringe.Result {
 		}
 		text += "\n\n" + f.Traceback
 	}
-	res := typed(textType, 500, []byte(text))
+	res := newAnswer(500, textHeader, []byte(text))
 	res.Failed = true
 	return res
 }

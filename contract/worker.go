@@ -40,6 +40,8 @@ type Worker struct {
 	raw  bool
 	in   frames // used by the call that holds the baton
 
+	reader *turn // the typed call that reads; used by the call that holds the baton
+
 	wmu  sync.Mutex // held for each write, which also puts a typed call in line; guards wbuf and pump.over
 	wbuf []byte
 
@@ -139,7 +141,8 @@ func NewWorker(ctx context.Context, inst fringe.Instance, conn net.Conn, load Lo
 }
 
 func newWorker(ctx context.Context, inst fringe.Instance, conn net.Conn, out writings, load Load) (*Worker, error) {
-	w := &Worker{conn: conn, raw: load.Raw, in: frames{conn: conn, buf: make([]byte, 16<<10)}}
+	w := &Worker{conn: conn, raw: load.Raw}
+	w.in = frames{conn: &patient{w: w}, buf: make([]byte, 16<<10)}
 	w.watch(inst, out, func() { conn.Close() })
 	if err := w.load(ctx, load); err != nil {
 		w.Close()

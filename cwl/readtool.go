@@ -266,6 +266,7 @@ func (r *reader) input(e entry) Input {
 	in.ExclusiveMin, in.ExclusiveMax = r.number(n, ext, "fringe:exclusiveMinimum"), r.number(n, ext, "fringe:exclusiveMaximum")
 	in.bounded = in.Min != nil || in.Max != nil || in.ExclusiveMin != nil || in.ExclusiveMax != nil
 	in.files = hasFiles(&in.Type)
+	in.absent = in.absentMember()
 	return in
 }
 

@@ -64,8 +64,9 @@ type Input struct {
 	Min, Max, ExclusiveMin, ExclusiveMax *float64 // nil: no bound
 
 	port
-	bounded bool // one of the bounds is there
-	files   bool // the type can hold a File or Directory
+	bounded bool   // one of the bounds is there
+	files   bool   // the type can hold a File or Directory
+	absent  []byte // absentMember
 }
 
 // Output is an output parameter.

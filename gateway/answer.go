@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"fringe"
 	"fringe/catalogue"
@@ -45,7 +45,9 @@ func (g *Gateway) writeAnswer(w http.ResponseWriter, r *http.Request, v *catalog
 				Message: "the output object cannot be written as JSON"}
 		}
 	}
-	w.Header().Set("Content-Type", "application/json")
+	h := w.Header()
+	h["Content-Type"] = jsonTypes
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.Write(body)
 	return nil
 }
@@ -59,9 +61,18 @@ func cacheStatus(a *site.Answer) string {
 	return "fringe; fwd=miss; stored; detail=" + string(a.Job)
 }
 
+var jsonTypes = []string{jsonType}
+
+// serverTiming gives the value of the header Server-Timing, in milliseconds.
 func serverTiming(t site.Timing) string {
-	ms := func(d interface{ Seconds() float64 }) float64 { return d.Seconds() * 1000 }
-	return fmt.Sprintf("queue;dur=%.3f, start;dur=%.3f, run;dur=%.3f", ms(t.Queue), ms(t.Start), ms(t.Run))
+	b := make([]byte, 0, 64)
+	for _, p := range [...]struct {
+		name string
+		d    time.Duration
+	}{{"queue;dur=", t.Queue}, {", start;dur=", t.Start}, {", run;dur=", t.Run}} {
+		b = strconv.AppendFloat(append(b, p.name...), p.d.Seconds()*1000, 'f', 3, 64)
+	}
+	return string(b)
 }
 
 // wantsFile gives the dataset of the only output when it is one file and the

@@ -18,6 +18,12 @@ import (
 	"fringe/site"
 )
 
+const (
+	jsonType    = "application/json"
+	smallObject = 64 << 10 // bytes of an input object that is tried without decoding
+	objectRoom  = 256      // bytes for the inputs that it leaves out
+)
+
 // invoke answers a call of a function.
 func (g *Gateway) invoke(w http.ResponseWriter, r *http.Request) error {
 	id := site.NewCallID()
@@ -95,7 +101,11 @@ func (g *Gateway) call1(w http.ResponseWriter, r *http.Request, req *site.Reques
 			req.Version.Ref(), r.PathValue("ref"), r.PathValue("path"))
 	}
 	req.Options.NoReuse = strings.Contains(r.Header.Get("Cache-Control"), "no-cache")
-	if err := g.readInputs(w, r, req); err != nil {
+	direct, err := takeObject(r, req)
+	if err == nil && !direct {
+		err = g.readInputs(w, r, req)
+	}
+	if err != nil {
 		g.release(req)
 		return nil, err
 	}
@@ -122,6 +132,27 @@ func (g *Gateway) release(req *site.Request) {
 	if err := g.cfg.Data.Release(req.ID); err != nil {
 		g.log.Warn("uploads not removed", "call", req.ID, "err", err)
 	}
+}
+
+// takeObject takes a service's small JSON body as it is when it is an input
+// object in order: it is not decoded here and encoded again. Of any other the
+// body is still to be read when it gives false.
+func takeObject(r *http.Request, req *site.Request) (bool, error) {
+	n := r.ContentLength
+	if req.Version.Shape != fringe.Service || r.Method != http.MethodPost || n <= 0 || n > smallObject || r.Header.Get("Content-Type") != jsonType {
+		return false, nil
+	}
+	body := make([]byte, n, n+objectRoom)
+	if _, err := io.ReadFull(r.Body, body); err != nil {
+		return false, bodyError("gateway.takeObject", err)
+	}
+	object, ok := req.Version.Tool.Complete(body)
+	if ok {
+		req.Object = object
+	} else {
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	return ok, nil
 }
 
 // forwarded gives the request's header as a raw function sees it: without the
@@ -164,7 +195,7 @@ func (g *Gateway) readInputs(w http.ResponseWriter, r *http.Request, req *site.R
 		return textInputs(req, q)
 	case "multipart/form-data":
 		return g.multipartInputs(r, req)
-	case "", "application/json":
+	case "", jsonType:
 		return jsonInputs(req, http.MaxBytesReader(w, r.Body, maxJSON))
 	}
 	return &fringe.Error{Op: op, Kind: fringe.Invalid, Message: fmt.Sprintf("the body's type %q is not understood", mt),

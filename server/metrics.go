@@ -2,11 +2,13 @@ package server
 
 import (
 	"net/http"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"fringe"
 	"fringe/gateway"
 	"fringe/site"
 )
@@ -18,6 +20,26 @@ type metrics struct {
 	starts   *prometheus.CounterVec
 	phases   *prometheus.HistogramVec
 	bytes    *prometheus.CounterVec
+	resolved sync.Map // fringe.FunctionName → *functionMetrics
+}
+
+// functionMetrics are the series of one function that each good call counts in.
+type functionMetrics struct {
+	ok, warm, cold, in, out prometheus.Counter
+	queue, start, run       prometheus.Observer
+}
+
+// of gives the function's series.
+func (m *metrics) of(name fringe.FunctionName) *functionMetrics {
+	if f, ok := m.resolved.Load(name); ok {
+		return f.(*functionMetrics)
+	}
+	fn := string(name)
+	f, _ := m.resolved.LoadOrStore(name, &functionMetrics{ok: m.calls.WithLabelValues(fn, "ok"),
+		warm: m.starts.WithLabelValues(fn, "warm"), cold: m.starts.WithLabelValues(fn, "cold"),
+		in: m.bytes.WithLabelValues(fn, "in"), out: m.bytes.WithLabelValues(fn, "out"),
+		queue: m.phases.WithLabelValues(fn, "queue"), start: m.phases.WithLabelValues(fn, "start"), run: m.phases.WithLabelValues(fn, "run")})
+	return f.(*functionMetrics)
 }
 
 func newMetrics(l *site.Local) *metrics {
@@ -47,20 +69,22 @@ func (m *metrics) handler() http.Handler {
 
 // observe counts one call.
 func (m *metrics) observe(o gateway.Observation) {
-	fn := string(o.Function)
-	m.calls.WithLabelValues(fn, o.Outcome).Inc()
-	if o.Outcome == "ok" {
-		start := "warm"
-		if o.Cold {
-			start = "cold"
-		}
-		m.starts.WithLabelValues(fn, start).Inc()
-		m.phases.WithLabelValues(fn, "queue").Observe(o.Timing.Queue.Seconds())
-		m.phases.WithLabelValues(fn, "start").Observe(o.Timing.Start.Seconds())
-		m.phases.WithLabelValues(fn, "run").Observe(o.Timing.Run.Seconds())
+	f := m.of(o.Function)
+	f.in.Add(float64(o.In))
+	f.out.Add(float64(o.Out))
+	if o.Outcome != "ok" {
+		m.calls.WithLabelValues(string(o.Function), o.Outcome).Inc()
+		return
 	}
-	m.bytes.WithLabelValues(fn, "in").Add(float64(o.In))
-	m.bytes.WithLabelValues(fn, "out").Add(float64(o.Out))
+	f.ok.Inc()
+	if o.Cold {
+		f.cold.Inc()
+	} else {
+		f.warm.Inc()
+	}
+	f.queue.Observe(o.Timing.Queue.Seconds())
+	f.start.Observe(o.Timing.Start.Seconds())
+	f.run.Observe(o.Timing.Run.Seconds())
 }
 
 // occupancy reads how full the site is whenever the metrics are read.

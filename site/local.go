@@ -138,6 +138,7 @@ type Request struct {
 	ID      fringe.CallID
 	Version *catalogue.Version
 	Inputs  map[string]any    // typed functions: the input object
+	Object  []byte            // services: the input object as Tool.Complete gives it, instead of Inputs
 	Uploads map[string]string // location "upload:KEY" → a spooled file of this call
 	Trace   string            // the caller's trace context; empty: none
 	Raw     *fringe.Call      // raw functions: method, path, query, header, body
@@ -187,6 +188,9 @@ func (l *Local) Call(ctx context.Context, r Request) (*Answer, error) {
 	}
 	if v.Shape == fringe.Task {
 		return l.callTask(ctx, r)
+	}
+	if r.Object != nil {
+		return l.callService(ctx, r, nil, false)
 	}
 	inputs, err := v.Tool.Validate(r.Inputs)
 	if err != nil {

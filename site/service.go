@@ -3,7 +3,6 @@ package site
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -128,15 +127,17 @@ func (l *Local) callService(ctx context.Context, r Request, inputs map[string]an
 		}
 	}
 	var err error
-	if c.Inputs, err = json.Marshal(inputs); err != nil {
-		return nil, fringe.E(op, err)
+	if c.Inputs = r.Object; c.Inputs == nil {
+		if c.Inputs, err = json.Marshal(inputs); err != nil {
+			return nil, fringe.E(op, err)
+		}
 	}
-	ctx, cancel := l.bounded(ctx, c.Function)
-	defer cancel()
 	begin := time.Now()
-	res, err := l.pool.Invoke(ctx, c)
+	bound := l.bound(ctx, c.Function, begin)
+	defer bound.end()
+	res, err := l.pool.Invoke(bound, c)
 	if err != nil {
-		return nil, overTime(ctx, c.Function, err)
+		return nil, bound.explain(c.Function, err)
 	}
 	defer res.Body.Close()
 	if res.Failed {
@@ -166,25 +167,6 @@ func (l *Local) callService(ctx context.Context, r Request, inputs map[string]an
 	return a, nil
 }
 
-// bounded gives a context that ends with the time limit of one call of fn.
-func (l *Local) bounded(ctx context.Context, fn *fringe.Function) (context.Context, context.CancelFunc) {
-	if limit := fn.Limits.Or(l.cfg.Defaults).Time; limit > 0 {
-		return context.WithTimeoutCause(ctx, limit, errTimeLimit)
-	}
-	return context.WithCancel(ctx)
-}
-
-var errTimeLimit = errors.New("the call met its time limit")
-
-func overTime(ctx context.Context, fn *fringe.Function, err error) error {
-	if !errors.Is(context.Cause(ctx), errTimeLimit) {
-		return err
-	}
-	return &fringe.Error{Op: "site.callService", Kind: fringe.Failed, Component: fringe.Timeout, Err: err,
-		Message: fmt.Sprintf("%s did not answer within its time limit of %s", fn.Ref(), fn.Limits.Time),
-		Cure:    "ask for less work, or publish a version with a longer ToolTimeLimit"}
-}
-
 // failure turns the answer of a failed handler into an error.
 func failure(res *fringe.Result) error {
 	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
@@ -196,6 +178,13 @@ func failure(res *fringe.Result) error {
 }
 
 func readObject(r io.Reader) ([]byte, error) {
+	if known, ok := r.(interface{ Len() int }); ok && known.Len() <= maxObject {
+		b := make([]byte, known.Len())
+		if _, err := io.ReadFull(r, b); err != nil {
+			return nil, fringe.E("site.readObject", err)
+		}
+		return b, nil
+	}
 	b, err := io.ReadAll(io.LimitReader(r, maxObject+1))
 	if err != nil {
 		return nil, fringe.E("site.readObject", err)
@@ -398,15 +387,15 @@ func (l *Local) callRaw(ctx context.Context, r Request) (*Answer, error) {
 	c.ID, c.Function = r.ID, &r.Version.Function
 	log := &callLog{jobs: l.cfg.Jobs, id: r.ID}
 	c.Log = log
-	ctx, cancel := l.bounded(ctx, c.Function)
 	begin := time.Now()
-	res, err := l.pool.Invoke(ctx, c)
+	bound := l.bound(ctx, c.Function, begin)
+	res, err := l.pool.Invoke(bound, c)
 	if err != nil {
-		defer cancel()
+		defer bound.end()
 		log.Close()
-		return nil, overTime(ctx, c.Function, err)
+		return nil, bound.explain(c.Function, err)
 	}
-	res.Body = &releasing{res.Body, func() { cancel(); log.Close() }}
+	res.Body = &releasing{res.Body, func() { bound.end(); log.Close() }}
 	return &Answer{Raw: res, Cold: res.Cold,
 		Timing: Timing{Queue: res.Queue, Start: res.Start, Run: max(0, time.Since(begin)-res.Queue-res.Start)}}, nil
 }
