@@ -10,6 +10,7 @@ type Environment struct {
 	Root        string            `json:"-"`                 // "" is the host's own root
 	Layers      []string          `json:"-"`                 // directories laid over Root, the uppermost first
 	Venv        string            `json:"-"`                 // the Python virtual environment; empty when there is none
+	Modules     string            `json:"-"`                 // a directory of Python files for its functions to import; empty when there is none
 	Python      string            `json:"python,omitempty"`  // the interpreter, absolute; empty when the environment has none
 	Preload     []string          `json:"preload,omitempty"` // modules that a worker imports before its first call
 	Variables   map[string]string `json:"variables,omitempty"`

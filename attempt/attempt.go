@@ -22,8 +22,10 @@ package attempt
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sort"
@@ -203,6 +205,9 @@ func (t *try) finish(ctx context.Context, instance fringe.Instance) (err error) 
 	if err != nil {
 		return err
 	}
+	if err := refusal(t.out.Exit, t.s.out); err != nil {
+		return err
+	}
 	if err := verdict(t.e, t.out.Exit, t.limits, t.streams); err != nil {
 		return err
 	}
@@ -270,6 +275,35 @@ func wait(ctx context.Context, instance fringe.Instance, durable bool) (fringe.E
 	}
 	exit.Cause = fringe.Stopped
 	return exit, fmt.Errorf("the attempt was aborted: %w", cause)
+}
+
+// What a program leaves in its work directory, and the exit code, when it finds
+// an input wrong before it begins (python/fringe/run.py).
+const (
+	refusalFile = ".fringe-invalid.json"
+	refusalCode = 65
+	refusalMax  = 64 << 10 // bytes
+)
+
+// refusal gives the error of a program that found an input wrong, else nil.
+func refusal(exit fringe.Exit, out string) error {
+	if exit.Cause != fringe.Exited || exit.Code != refusalCode {
+		return nil
+	}
+	f, err := os.OpenFile(filepath.Join(out, refusalFile), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var said struct{ Message, Input, Cure string }
+	if json.NewDecoder(io.LimitReader(f, refusalMax)).Decode(&said) != nil || said.Message == "" {
+		return nil
+	}
+	e := &fringe.Error{Op: "attempt.Run", Kind: fringe.Invalid, Message: said.Message, Cure: said.Cure}
+	if said.Input != "" {
+		e.Pointer = "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(said.Input)
+	}
+	return e
 }
 
 // verdict turns an end that is no success into an error.

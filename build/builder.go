@@ -48,7 +48,7 @@ func New(cfg Config) (*Builder, error) {
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
-	for _, sub := range []string{"environments", "layers", "venvs", "last", "logs", "locks", "tmp"} {
+	for _, sub := range []string{"environments", "layers", "venvs", "modules", "last", "logs", "locks", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, &fringe.Error{Op: op, Kind: fringe.Unavailable, Component: fringe.Build,
 				Message: "the directory for environments cannot be made", Cure: "check that " + dir + " is writable", Err: err}
@@ -176,11 +176,15 @@ func (b *Builder) build(ctx context.Context, d Declaration, progress io.Writer) 
 	if p, err = b.venv(ctx, w, a, p); err != nil {
 		return fringe.Environment{}, err
 	}
-	if err := b.probe(ctx, w, a, p); err != nil {
+	modules, err := b.modules(d)
+	if err != nil {
+		return fringe.Environment{}, err
+	}
+	if err := b.probe(ctx, w, a, p, modules); err != nil {
 		return fringe.Environment{}, err
 	}
 	m := assemble(d, a, p)
-	m.Built, m.Log = now, logName
+	m.Built, m.Log, m.Modules = now, logName, modules
 	digest := m.Environment.Digest
 	if old, err := b.read(digest); err == nil {
 		m = old // the same packages again: the first build stands
@@ -301,8 +305,8 @@ func (b *Builder) manifests(ctx context.Context) ([]manifest, error) {
 	return all, nil
 }
 
-// Remove removes a built environment, its log, and the layer and the virtual
-// environment when no other environment has them. It fails with Busy while an
+// Remove removes a built environment, its log, and the layer, the virtual
+// environment and the modules when no other environment has them. It fails with Busy while an
 // environment is being built. That no instance uses it is for the caller to
 // see to.
 func (b *Builder) Remove(ctx context.Context, digest fringe.Digest) error {
@@ -333,6 +337,9 @@ func (b *Builder) Remove(ctx context.Context, digest fringe.Digest) error {
 	}
 	if m.Venv != "" && !slices.ContainsFunc(all, func(o manifest) bool { return o.Venv == m.Venv }) {
 		err = errors.Join(err, removeTree(filepath.Join(b.dir, "venvs", m.Venv)))
+	}
+	if m.Modules != "" && !slices.ContainsFunc(all, func(o manifest) bool { return o.Modules == m.Modules }) {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(b.dir, "modules", m.Modules)))
 	}
 	if err != nil {
 		return b.wrap(op, err)

@@ -16,6 +16,7 @@ type Declaration struct {
 	Python      string                 `json:"python,omitempty"` // "3" or "3.11": the system interpreter /usr/bin/python3…
 	Packages    Packages               `json:"packages"`
 	Preload     []string               `json:"preload,omitempty"`
+	Modules     map[string]string      `json:"modules,omitempty"` // Python files by name, as text; see WithModules
 	Variables   map[string]string      `json:"variables,omitempty"`
 	Limits      fringe.Limits          `json:"limits"`
 }

@@ -13,6 +13,8 @@
 //     is not changed. Making a layer needs root.
 //   - pip packages are installed into a virtual environment of the declared
 //     system interpreter.
+//   - Python files that lie beside the declaration are kept as modules that the
+//     environment's functions import.
 //
 // Invariants: an environment that has a manifest is whole, for the manifest is
 // written last and renamed into place; whatever an interrupted build leaves is
@@ -25,6 +27,7 @@
 //	environments/DIGEST.json  manifests
 //	layers/DIGEST/            upper directories of overlays, read-only
 //	venvs/KEY/                virtual environments, read-only; complete when .fringe.json is in
+//	modules/KEY/              Python files
 //	last/NAME.json            the digest of the last build of a name and what it was made from
 //	logs/NAME-TIME.log        what the tools said
 //	locks/                    one file a lock

@@ -19,6 +19,7 @@ type manifest struct {
 	Built       time.Time          `json:"built"`
 	Layer       string             `json:"layer,omitempty"`   // name below layers/
 	Venv        string             `json:"venv,omitempty"`    // name below venvs/
+	Modules     string             `json:"modules,omitempty"` // name below modules/
 	Closure     map[string]string  `json:"closure,omitempty"` // apt packages and all they depend on → version
 	Log         string             `json:"log"`               // name below logs/
 }
@@ -94,6 +95,12 @@ func (b *Builder) read(d fringe.Digest) (manifest, error) {
 		env.Venv = filepath.Join(b.dir, "venvs", m.Venv)
 		if !exists(filepath.Join(env.Venv, venvMark)) {
 			return m, b.damaged(d, "its virtual environment is gone", nil)
+		}
+	}
+	if m.Modules != "" {
+		env.Modules = filepath.Join(b.dir, "modules", m.Modules)
+		if !exists(env.Modules) {
+			return m, b.damaged(d, "its modules are gone", nil)
 		}
 	}
 	return m, nil

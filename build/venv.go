@@ -221,12 +221,15 @@ func (w *work) stepFailed(ctx context.Context, kind fringe.Kind, err error, what
 }
 
 // probe imports the modules that a worker will load before its first call.
-func (b *Builder) probe(ctx context.Context, w *work, a apt, p python) error {
+func (b *Builder) probe(ctx context.Context, w *work, a apt, p python, modules string) error {
 	if len(w.decl.Preload) == 0 {
 		return nil
 	}
 	w.say("importing %s", strings.Join(w.decl.Preload, ", "))
 	argv := []string{"/usr/bin/env"}
+	if modules != "" {
+		argv = append(argv, "PYTHONPATH="+filepath.Join(b.dir, "modules", modules), "PYTHONDONTWRITEBYTECODE=1")
+	}
 	for _, k := range sortedKeys(w.decl.Variables) {
 		argv = append(argv, k+"="+w.decl.Variables[k])
 	}

@@ -21,6 +21,7 @@ type environmentRow struct {
 	Root        string             `json:"root,omitempty"`
 	Layers      []string           `json:"layers,omitempty"`
 	Venv        string             `json:"venv,omitempty"`
+	Modules     string             `json:"modules,omitempty"`
 	LogPath     string             `json:"logPath,omitempty"`
 }
 
@@ -40,7 +41,7 @@ func readEnvironments(tx *store.Tx, x *index) error {
 			return err
 		}
 		e := row.Environment
-		e.Root, e.Layers, e.Venv, e.LogPath = row.Root, row.Layers, row.Venv, row.LogPath
+		e.Root, e.Layers, e.Venv, e.Modules, e.LogPath = row.Root, row.Layers, row.Venv, row.Modules, row.LogPath
 		x.environments[e.Name] = e
 	}
 	return rows.Err()
@@ -53,7 +54,7 @@ func (c *Catalogue) PutEnvironment(ctx context.Context, env fringe.Environment) 
 	if !functionRE.MatchString(string(env.Name)) || env.Digest == "" {
 		return fringe.Errorf(op, fringe.Invalid, "%q with the digest %q is not a built environment", env.Name, env.Digest)
 	}
-	doc, err := json.Marshal(environmentRow{env, env.Root, env.Layers, env.Venv, env.LogPath})
+	doc, err := json.Marshal(environmentRow{env, env.Root, env.Layers, env.Venv, env.Modules, env.LogPath})
 	if err != nil {
 		return fringe.E(op, err)
 	}

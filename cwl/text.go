@@ -3,6 +3,7 @@ package cwl
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"fringe"
@@ -77,12 +78,19 @@ func fromText(t *Type, s string) (any, bool) {
 	return nil, false
 }
 
-// unionFromText prefers what text can fit only seldom: strings come last.
+// unionFromText prefers what text can fit only seldom: strings come last. Where
+// a string fits, text with commas is one, and a list is written as JSON; where
+// one file or several fit, text with commas is several.
 func unionFromText(t *Type, s string) (any, bool) {
+	has := func(kind Kind) bool {
+		return slices.ContainsFunc(t.Options, func(o Type) bool { return o.Kind == kind })
+	}
+	list := strings.HasPrefix(strings.TrimSpace(s), "[")
 	for _, strings := range []bool{false, true} {
 		for i := range t.Options {
 			o := &t.Options[i]
-			if (o.Kind == String) != strings {
+			if (o.Kind == String) != strings || o.Kind == Array && has(String) && !list ||
+				(o.Kind == File || o.Kind == Directory) && has(Array) && severalInText(s) {
 				continue
 			}
 			if v, ok := fromText(o, s); ok {
@@ -91,6 +99,12 @@ func unionFromText(t *Type, s string) (any, bool) {
 		}
 	}
 	return nil, false
+}
+
+// severalInText says whether text names several files.
+func severalInText(s string) bool {
+	s = strings.TrimSpace(s)
+	return strings.HasPrefix(s, "[") || strings.Contains(s, ",") && !strings.HasPrefix(s, "{")
 }
 
 func fileFromText(t *Type, s string) (any, bool) {

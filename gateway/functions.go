@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"slices"
 	"strconv"
@@ -256,11 +257,7 @@ func (g *Gateway) removeEnvironment(r *http.Request) (answer, error) {
 // buildEnvironment builds from the declaration in the body and streams the
 // build's log as lines of JSON; the last line is the environment or a problem.
 func (g *Gateway) buildEnvironment(w http.ResponseWriter, r *http.Request) error {
-	doc, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
-	if err != nil {
-		return bodyError("gateway.buildEnvironment", err)
-	}
-	decl, err := build.Parse(first(r.URL.Query().Get("file"), "environment.yaml"), doc)
+	decl, err := declaration(w, r)
 	if err != nil {
 		return err
 	}
@@ -279,6 +276,47 @@ func (g *Gateway) buildEnvironment(w http.ResponseWriter, r *http.Request) error
 	}
 	events.send(client.BuildEvent{Environment: &env})
 	return nil
+}
+
+// declaration reads an environment.yaml, or a form that has one as its field
+// "declaration" and the Python files beside it as its files "module".
+func declaration(w http.ResponseWriter, r *http.Request) (build.Declaration, error) {
+	const op, size = "gateway.declaration", 2 << 20
+	file := first(r.URL.Query().Get("file"), "environment.yaml")
+	r.Body = http.MaxBytesReader(w, r.Body, size)
+	if mt, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mt != "multipart/form-data" {
+		doc, err := io.ReadAll(r.Body)
+		if err != nil {
+			return build.Declaration{}, bodyError(op, err)
+		}
+		return build.Parse(file, doc)
+	}
+	if err := r.ParseMultipartForm(size); err != nil {
+		return build.Declaration{}, bodyError(op, err)
+	}
+	decl, err := build.Parse(file, []byte(r.FormValue("declaration")))
+	if err != nil {
+		return decl, err
+	}
+	modules := map[string]string{}
+	for _, h := range r.MultipartForm.File["module"] {
+		text, err := readPart(h)
+		if err != nil {
+			return decl, bodyError(op, err)
+		}
+		modules[h.Filename] = text
+	}
+	return decl.WithModules(modules)
+}
+
+func readPart(h *multipart.FileHeader) (string, error) {
+	f, err := h.Open()
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(f)
+	return string(text), err
 }
 
 // eventWriter sends what is written to it as build events.

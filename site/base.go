@@ -13,6 +13,7 @@ import (
 const (
 	functionDir = "/fringe/function"
 	pythonDir   = "/fringe/python"
+	modulesDir  = "/fringe/environment"
 	callsDir    = "/calls"
 )
 
@@ -39,13 +40,18 @@ func (l *Local) base(fn *fringe.Function, env fringe.Environment, limits fringe.
 		s.Mounts = append(s.Mounts, fringe.Mount{Source: env.Venv, Target: env.Venv})
 		path += ":" + filepath.Join(env.Venv, "bin")
 	}
+	modules := ""
+	if env.Modules != "" {
+		s.Mounts = append(s.Mounts, fringe.Mount{Source: env.Modules, Target: modulesDir})
+		modules = ":" + modulesDir
+	}
 	threads := fmt.Sprint(max(1, int(limits.CPU)))
 	vars := map[string]string{
 		"PATH":                    path + ":/usr/local/bin:/usr/bin:/bin",
 		"HOME":                    "/tmp",
 		"TMPDIR":                  "/tmp",
 		"LANG":                    "C.UTF-8",
-		"PYTHONPATH":              pythonDir + ":" + functionDir,
+		"PYTHONPATH":              pythonDir + ":" + functionDir + modules,
 		"PYTHONDONTWRITEBYTECODE": "1",
 		"PYTHONUNBUFFERED":        "1",
 		"OMP_NUM_THREADS":         threads,

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"os"
@@ -272,16 +274,44 @@ func declarations(p string) []string {
 	return found
 }
 
+// declarationForm gives a declaration and the Python files beside it as a form,
+// and the form's media type.
+func declarationForm(file string) (*bytes.Buffer, string, error) {
+	doc, err := os.ReadFile(file)
+	if err != nil {
+		return nil, "", err
+	}
+	var form bytes.Buffer
+	mw := multipart.NewWriter(&form)
+	if err := mw.WriteField("declaration", string(doc)); err != nil {
+		return nil, "", err
+	}
+	modules, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "*.py"))
+	for _, m := range modules {
+		text, err := os.ReadFile(m)
+		if err != nil {
+			return nil, "", err
+		}
+		part, err := mw.CreateFormFile("module", filepath.Base(m))
+		if err == nil {
+			_, err = part.Write(text)
+		}
+		if err != nil {
+			return nil, "", err
+		}
+	}
+	return &form, mw.FormDataContentType(), mw.Close()
+}
+
 // buildEnvironment sends a declaration and shows the build's log as it grows.
 func (a *app) buildEnvironment(ctx context.Context, cl *client.Client, file string) error {
-	doc, err := os.Open(file)
+	form, kind, err := declarationForm(file)
 	if err != nil {
 		return &fringe.Error{Op: "env build", Kind: fringe.NotFound, Component: fringe.Build, Err: err,
 			Message: "there is no environment declaration " + file, Cure: "give an environment.yaml or a directory that has one"}
 	}
-	defer doc.Close()
-	res, err := cl.Do(ctx, client.Request{Method: "POST", Path: "/api/v1/environments", Query: url.Values{"file": {file}}, Body: doc,
-		Header: http.Header{"Content-Type": {"application/yaml"}}})
+	res, err := cl.Do(ctx, client.Request{Method: "POST", Path: "/api/v1/environments", Query: url.Values{"file": {file}}, Body: form,
+		Header: http.Header{"Content-Type": {kind}}})
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,21 @@ import sys
 
 from fringe._request import request
 
-__all__ = ["Directory", "File", "In", "Out", "progress", "request"]
+__all__ = ["Directory", "File", "In", "Invalid", "Out", "progress", "request"]
+
+
+class Invalid(Exception):
+    """An input is wrong: a handler of a task raises it before it begins to work.
+
+    The caller gets the message as the answer to a wrong request, with the
+    input that is wrong and, where there is one, the cure.
+    """
+
+    def __init__(self, message, input="", cure=""):
+        super().__init__(message)
+        self.message = message
+        self.input = input
+        self.cure = cure
 
 
 class _Entry(os.PathLike):

@@ -23,7 +23,7 @@ from fringe import Directory, File, In, Out
 
 UNION_TYPES = (typing.Union,) + ((types.UnionType,) if hasattr(types, "UnionType") else ())
 SIMPLE = {bool: "boolean", int: "long", float: "double", str: "string", File: "File", Directory: "Directory"}
-SUPPORTED = "use bool, int, float, str, File, Directory, Literal of texts, list[T], T | None, or a NamedTuple, dataclass or TypedDict of these"
+SUPPORTED = "use bool, int, float, str, File, Directory, Literal of texts, list[T], S | T, T | None, or a NamedTuple, dataclass or TypedDict of these"
 LONG = range(-(2**63), 2**63)
 SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
 PACKAGE = os.path.dirname(os.path.abspath(__file__))
@@ -60,27 +60,34 @@ class Mismatch(Exception):
 class Type:
     """A CWL type as an annotation says it."""
 
-    __slots__ = ("kind", "optional", "items", "symbols", "fields", "cls")
+    __slots__ = ("kind", "optional", "items", "symbols", "fields", "cls", "options")
 
-    def __init__(self, kind, *, items=None, symbols=None, fields=None, cls=None):
+    def __init__(self, kind, *, items=None, symbols=None, fields=None, cls=None, options=()):
         self.kind = kind
         self.optional = False
         self.items = items
         self.symbols = symbols
         self.fields = fields
         self.cls = cls
+        self.options = options
 
     def name(self):
         """The type in words."""
         words = {"array": lambda: f"list of {self.items.name()}", "record": lambda: self.cls.__name__,
                  "enum": lambda: "one of " + ", ".join(map(repr, self.symbols)),
+                 "union": lambda: " or ".join(t.name() for t in self.options),
                  "boolean": lambda: "bool", "long": lambda: "int", "double": lambda: "float", "string": lambda: "str"}
         return words.get(self.kind, lambda: self.kind)() + (" or None" if self.optional else "")
 
     def has_files(self):
         """Whether a value can hold a File or Directory."""
         inner = [self.items] if self.items else [f.type for f in self.fields or ()]
-        return self.kind in ("File", "Directory") or any(t.has_files() for t in inner)
+        return self.kind in ("File", "Directory") or any(t.has_files() for t in [*inner, *self.options])
+
+    def is_number(self):
+        """Whether a value can be a number, or a list of numbers."""
+        core = self.items.is_number() if self.items else self.kind in ("long", "double")
+        return core or any(t.is_number() for t in self.options)
 
 
 class Port:
@@ -111,10 +118,10 @@ def analyse(annotation, line, note_class):
         return found, next((e for e in args[1:] if isinstance(e, note_class)), inner)
     if origin in UNION_TYPES:
         rest = [a for a in args if a is not type(None)]
-        if len(rest) != 1:
-            raise Problem(f"the union {describe(annotation)} has several types", "a union can only say that a value may be missing: T | None", line)
-        found, note = analyse(rest[0], line, note_class)
-        found.optional = True
+        parts = [analyse(a, line, note_class) for a in rest]
+        note = next((note for _, note in parts if note is not None), None)
+        found = parts[0][0] if len(parts) == 1 else Type("union", options=[t for t, _ in parts])
+        found.optional = len(rest) < len(args)
         return found, note
     if origin is typing.Literal:
         if not args or not all(isinstance(a, str) for a in args):
@@ -201,7 +208,16 @@ def _reader(t):
         return None if item is None else lambda v: [item(x) for x in v]
     if t.kind == "record":
         return record_reader(t)
+    if t.kind == "union":
+        return read_any if t.has_files() else None
     return None
+
+
+def read_any(v):
+    """A value of a union, with its files as File and Directory."""
+    if isinstance(v, list):
+        return [read_any(x) for x in v]
+    return read_entry(v) if isinstance(v, dict) and v.get("class") in ("File", "Directory") else v
 
 
 def record_reader(t):
@@ -241,7 +257,7 @@ def read_entry(v):
 
 def writer(t):
     """A function (value, where) that gives an output's JSON value or raises Mismatch."""
-    write = {"array": array_writer, "record": record_writer, "enum": enum_writer}.get(t.kind, lambda t: WRITERS[t.kind])(t)
+    write = {"array": array_writer, "record": record_writer, "enum": enum_writer, "union": union_writer}.get(t.kind, lambda t: WRITERS[t.kind])(t)
     if not t.optional:
         return write
     return lambda v, where: None if v is None else write(v, where)
@@ -302,6 +318,18 @@ def enum_writer(t):
     def write(v, where):
         if isinstance(v, str) and v in symbols:
             return v
+        raise wrong(v, where, t.name())
+
+    return write
+
+
+def union_writer(t):
+    writers = [writer(o) for o in t.options]
+
+    def write(v, where):
+        for w in writers:
+            with contextlib.suppress(Mismatch):
+                return w(v, where)
         raise wrong(v, where, t.name())
 
     return write
@@ -600,7 +628,7 @@ def check_note(port):
     if note.writable and core.kind not in ("File", "Directory"):
         raise Problem(f"{port.name} is writable, and is no File or Directory", "remove writable", port.line)
     bounds = [n for n in ("minimum", "maximum", "exclusive_minimum", "exclusive_maximum") if getattr(note, n) is not None]
-    if bounds and core.kind not in ("long", "double"):
+    if bounds and not core.is_number():
         raise Problem(f"{port.name} has a {bounds[0]}, and is no number", f"remove {bounds[0]}", port.line)
     for n in bounds:
         v = getattr(note, n)

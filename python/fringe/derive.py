@@ -40,6 +40,11 @@ def quantity(value, units, name, line):
     return number
 
 
+def is_expression(value):
+    """Whether a value is a CWL expression of the inputs, such as $(256 + inputs.size / 1024), which gives MiB."""
+    return isinstance(value, str) and value.startswith("$(") and value.endswith(")")
+
+
 def check_meta(h):
     """Raises Problems with all that is wrong with FRINGE."""
     line = h.meta_line
@@ -78,7 +83,8 @@ def check_meta(h):
         need(h.raw or warm.get("concurrency", 1) == 1, "a Python worker takes one call at a time", 'write "concurrency": 1, and a higher "max" for more workers')
     for key, units in (("memory", SIZES), ("timeout", TIMES)):
         try:
-            quantity(h.meta.get(key, 1), units, key, line)
+            if key == "timeout" or not is_expression(h.meta.get(key)):
+                quantity(h.meta.get(key, 1), units, key, line)
         except Problem as p:
             found.append(p)
     if found:
@@ -93,15 +99,22 @@ def cwl_type(t):
         said = {"type": "enum", "symbols": t.symbols}
     elif t.kind == "record":
         said = {"type": "record", "fields": [field(p) for p in t.fields]}
+    elif t.kind == "union":
+        said = [cwl_type(o) for o in t.options]
     else:
         said = t.kind
-    return ["null", said] if t.optional else said
+    return or_null(said) if t.optional else said
+
+
+def or_null(said):
+    """A CWL type that may be null too."""
+    return ["null", *said] if isinstance(said, list) else ["null", said]
 
 
 def field(p):
     said = {"name": p.name, **described(p)}
     if p.has_default and not p.type.optional:
-        said["type"] = ["null", said["type"]]
+        said["type"] = or_null(said["type"])
     return said
 
 
@@ -140,7 +153,7 @@ def input_port(p):
 def output_port(p):
     said = described(p)
     if p.has_default and not p.type.optional:
-        said["type"] = ["null", said["type"]]
+        said["type"] = or_null(said["type"])
     if p.note is not None and p.note.format:
         said["format"] = "iana:" + p.note.format if MEDIA_TYPE.fullmatch(p.note.format) else p.note.format
     return said
@@ -184,6 +197,8 @@ def requirements(h, meta):
                                           [{"entry": f"$(inputs.{name})", "writable": True} for name in writable]}}
     if "timeout" in meta:
         said["ToolTimeLimit"] = {"timelimit": max(1, int(quantity(meta["timeout"], TIMES, "timeout", h.meta_line)))}
+    if is_expression(meta.get("memory")):
+        said["InlineJavascriptRequirement"] = {}
     if meta.get("network"):
         said["NetworkAccess"] = {"networkAccess": True}
     if meta.get("variables"):
@@ -195,7 +210,9 @@ def resources(meta, line):
     said = {}
     if "cpu" in meta:
         said.update(coresMin=meta["cpu"], coresMax=meta["cpu"])
-    if "memory" in meta:
+    if is_expression(meta.get("memory")):
+        said.update(ramMin=meta["memory"])
+    elif "memory" in meta:
         mebibytes = max(1, int(quantity(meta["memory"], SIZES, "memory", line)) >> 20)
         said.update(ramMin=mebibytes, ramMax=mebibytes)
     return {"ResourceRequirement": said} if said else {}

@@ -3,17 +3,21 @@
 ``python3 -m fringe.run FILE [HANDLER]`` is the command line of the derived CWL
 document. In the current directory it reads the input object from
 ``.fringe-inputs.json``, calls the handler, checks what it returned and writes
-it to ``cwl.output.json``. What goes wrong is told on stderr, with exit code 1.
+it to ``cwl.output.json``. What goes wrong is told on stderr, with exit code 1;
+that an input is wrong (``fringe.Invalid``) is written to ``.fringe-invalid.json``,
+with exit code 65.
 """
 
 import json
 import os
 import sys
 
+from fringe import Invalid
 from fringe._handler import Mismatch, Problems, load, trim
 
 INPUTS = ".fringe-inputs.json"
 OUTPUTS = "cwl.output.json"
+INVALID = ".fringe-invalid.json"
 
 
 def main(argv):
@@ -32,11 +36,20 @@ def main(argv):
     except Mismatch as err:
         print(f"fringe: {err}", file=sys.stderr)
         return 1
-    partial = OUTPUTS + ".partial"
-    with open(partial, "w", encoding="utf-8") as f:
-        json.dump(output, f, ensure_ascii=False, allow_nan=False)
-    os.replace(partial, OUTPUTS)
+    except Invalid as err:
+        print(f"fringe: {err.input}: {err}" if err.input else f"fringe: {err}", file=sys.stderr)
+        write(INVALID, {"message": err.message, "input": err.input, "cure": err.cure})
+        return 65
+    write(OUTPUTS, output)
     return 0
+
+
+def write(name, value):
+    """Writes a JSON file in the current directory, whole or not at all."""
+    partial = name + ".partial"
+    with open(partial, "w", encoding="utf-8") as f:
+        json.dump(value, f, ensure_ascii=False, allow_nan=False)
+    os.replace(partial, name)
 
 
 def call(handler):
@@ -57,6 +70,9 @@ def call(handler):
     home = os.getcwd()
     try:
         value = handler.function(**arguments)
+    except Invalid:
+        os.chdir(home)
+        raise
     except Exception as err:
         sys.stderr.write(trim(err))
         raise SystemExit(1) from None

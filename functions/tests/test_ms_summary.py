@@ -1,4 +1,4 @@
-"""listobs and echo."""
+"""ms-summary and echo."""
 
 import json
 import pathlib
@@ -12,7 +12,7 @@ class ListTest(Case):
 
     def summary(self, ms):
         """The JSON and the text."""
-        out = self.call("listobs", ms=directory(ms))
+        out = self.call("ms-summary", ms=directory(ms))
         return json.loads(pathlib.Path(path_of(out["summary"])).read_text()), pathlib.Path(path_of(out["text"])).read_text(), out
 
     def test_made(self):
@@ -46,7 +46,7 @@ class ListTest(Case):
         """A directory that is no measurement set."""
         folder = self.folder / "nothing.ms"
         folder.mkdir()
-        self.fails("listobs", "not a measurement set", ms=directory(folder))
+        self.fails("ms-summary", "not a measurement set", ms=directory(folder))
 
 
 class EchoTest(Case):

@@ -1,0 +1,383 @@
+"""Generate the functions of environment casa from CASA's own description of its tasks.
+
+    PYTHON scripts/casa_functions.py [--check]
+
+PYTHON is the interpreter of the environment, or any that has casatasks. For each task below, functions/TASK/function.py is
+written: types, allowed values and bounds from the check that casatasks makes before a task begins, defaults from its
+signature, texts from its documentation. What these do not say is reviewed by hand in TASKS: which inputs are measurement
+sets, tables and images, which name products, what is changed in place, and what a task makes. With --check nothing is
+written, and the exit code is 1 when a file differs. For a new release of CASA: change the versions in
+environments/casa/environment.yaml, build it, run this, and read the differences.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib.util
+import inspect
+import pathlib
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SPACE = "{http://casa.nrao.edu/schema/psetTypes.html}"
+WIDTH = 150
+
+# What a function does not offer: windows, prompts, MPI, and text files that repeat the log.
+DROPPED = {"interactive", "parallel", "display", "overwrite", "verbose", "selectdata", "listit", "logfile", "logresults", "append", "wantreturn", "async", "ismms", "listmodels",
+           "createmms", "separationaxis", "numsubms", "keepmms", "disableparallel", "monolithic_processing", "ddistart", "taql", "cfcache", "vptable", "outlierfile",
+           "restart", "savepars", "cmdreason", "listfile", "summary", "newestimates", "complist", "cachesize", "nthreads", "inpfile", "reason", "tbuff"}
+
+# What CASA's schema calls its types.
+TYPES = {"cStr": "str", "cPath": "str", "cReqPath": "str", "cStrVec": "list[str]", "cPathVec": "list[str]", "cReqPathVec": "list[str]", "cInt": "int",
+         "cIntVec": "list[int]", "cFloat": "float", "cFloatVec": "list[float]", "cDoubleQuant": "str", "cBool": "bool", "cBoolVec": "list[bool]", "cDict": "str",
+         "cIntArray": "list[int]", "cFloatArray": "list[float]"}
+VARIANT = ["str", "int", "float", "list[str]", "list[int]", "list[float]"]
+ORDER = ["Directory", "File", "list[Directory]", "bool", "int", "float", "list[bool]", "list[int]", "list[float]", "list[list[int]]", "str", "list[str]"]
+
+UNITS = {"imsize": "pixel", "cell": "arcsec", "scales": "pixel", "threshold": "Jy", "fluxdensity": "Jy", "computepastep": "deg", "rotatepastep": "deg", "lowerlimit": "deg",
+         "upperlimit": "deg", "quackinterval": "s", "tolerance": "m", "splinetime": "s", "phasewrap": "deg", "preavg": "s", "rotmeas": "rad/m**2", "effdishdiam": "m",
+         "largestscale": "pixel", "npixels": "pixel", "maxuvwdistance": "m"}
+AT_LEAST = {"imsize": 1, "niter": 0, "nterms": 1, "facets": 1, "minblperant": 1, "nchan": -1, "nmajor": -1, "cycleniter": -1, "whichrep": 0, "fitorder": 0, "growiterations": 0,
+            "nsigma": 0, "cyclefactor": 0, "scales": 0, "ngauss": 0, "degamp": 0, "degphase": 0, "winsize": 1, "halfwin": 1, "maxnpieces": 1, "decimate": 1, "quackinterval": 0}
+AT_MOST = {"gain": 1, "minpsffraction": 1, "maxpsffraction": 1, "psfcutoff": 1, "minchanfrac": 1, "imsize": 65536}
+
+VIS = {"vis": "Directory"}
+IMAGE = {"imagename": "Directory | File"}
+TABLES = {"gaintable": "Directory | list[Directory]", "callib": "File"}
+SOLVER = {"data": VIS | TABLES, "opened": "vis", "makes": {"caltable": ("{caltable}", "Table of the solutions")}}
+MASK_NOTE = "An image that is not 0 where may be cleaned, in place of mask"
+
+
+@dataclasses.dataclass
+class Review:
+    """What a person says about a task: see casatask.Task for how the runner uses it."""
+
+    data: dict = dataclasses.field(default_factory=dict)  # input → annotation of a file or directory
+    changed: str = ""  # the input that the task changes: its private copy is the first output
+    opened: str = ""  # the input that the task opens for writing and leaves as it is
+    makes: dict = dataclasses.field(default_factory=dict)  # output → (names, what it is); text files end in .txt
+    names: dict = dataclasses.field(default_factory=dict)  # input that names a product → its default; None: must be given
+    extra: dict = dataclasses.field(default_factory=dict)  # input that CASA does not have → (annotation, text, parameter or ">input" beside which it is put)
+    types: dict = dataclasses.field(default_factory=dict)  # input → annotation, in place of CASA's
+    figures: dict = dataclasses.field(default_factory=dict)  # output → (path into what is returned, unit, what it is)
+    returns: str = ""  # what the task returns, if it does
+    drop: tuple = ()
+    needed: tuple = ()  # inputs without default that CASA does not say must be given
+    memory: str = "2GiB"
+    example: dict = dataclasses.field(default_factory=dict)
+    keywords: tuple = ()
+
+
+SET = {"class": "Directory", "location": "demo:synthetic.ms"}
+SKY = {"class": "File", "location": "demo:m87-jet.fits"}
+
+# Bytes for each pixel that tclean holds at a time: the padded complex grid and its transform, and the images of one plane;
+# nterms multiplies it (2n-1 point spread functions). Channels are done one after the other, but written all.
+TCLEAN_MEMORY = ("$(Math.ceil(1024 + (typeof inputs.imsize === 'number' ? inputs.imsize * inputs.imsize : inputs.imsize[0] * inputs.imsize[inputs.imsize.length - 1]) * "
+                 "(inputs.deconvolver === 'mtmfs' ? 3 * inputs.nterms : 1) * inputs.stokes.length * 160 / 1048576))")
+
+TASKS = {
+    "importuvfits": Review({"fitsfile": "File"}, makes={"vis": ("{vis}", "The measurement set")}, names={"vis": None},
+                           example={"fitsfile": {"class": "File", "location": "demo:m87-eht.uvfits"}, "vis": "m87.ms"}, keywords=("import", "UVFITS")),
+    "importfits": Review({"fitsimage": "File"}, makes={"image": ("{imagename}", "The image")}, names={"imagename": None}, example={"fitsimage": SKY, "imagename": "sky.image"},
+                         keywords=("import", "FITS")),
+    "listobs": Review(VIS, makes={"text": ("{listfile}", "The summary for people")}, names={"listfile": "listobs.txt"}, returns="The summary for programs", example={"vis": SET}, keywords=("summary",)),
+    "flagdata": Review(VIS, "vis", {"flagversions": ("{vis}.flagversions", "Former flags, with flagbackup; see flagmanager")},
+                       returns="With mode summary, counts of flagged visibilities", drop=("outfile",), example={"vis": SET, "mode": "tfcrop"}, keywords=("flagging", "RFI")),
+    "flagmanager": Review(VIS, "vis", {"flagversions": ("{vis}.flagversions", "The versions of flags that there are now")},
+                          extra={"flagversions": ("Directory", "Versions of flags of vis, as flagdata, applycal or flagmanager gave them", ">vis")},
+                          returns="With mode list, the versions", example={"vis": SET, "mode": "save", "versionname": "first"}, keywords=("flagging",)),
+    "setjy": Review(VIS, "vis", returns="Flux densities by field and spectral window", example={"vis": SET, "standard": "manual", "fluxdensity": [1, 0, 0, 0]},
+                    keywords=("calibration", "flux density")),
+    "gencal": Review(VIS | {"infile": "File"}, opened="vis", makes={"caltable": ("{caltable}", "Table of the corrections")}, names={"caltable": None}, needed=("caltype",),
+                     drop=("endpoint", "timeout", "retry", "retry_wait_time", "ant_pos_time_limit"), example={"vis": SET, "caltable": "amp.cal", "caltype": "amp", "parameter": [2.0]},
+                     keywords=("calibration",)),
+    "bandpass": Review(**SOLVER, names={"caltable": None}, returns="Counts of solutions", example={"vis": SET, "caltable": "b.cal", "refant": "0"}, keywords=("calibration", "bandpass")),
+    "gaincal": Review(**SOLVER, names={"caltable": None}, returns="Counts of solutions", example={"vis": SET, "caltable": "g.cal", "refant": "0"}, keywords=("calibration", "gain")),
+    "fluxscale": Review(VIS | {"caltable": "Directory"}, opened="vis", makes={"fluxtable": ("{fluxtable}", "The table, scaled to the flux densities")}, names={"fluxtable": None},
+                        returns="Flux densities with their uncertainties", needed=("reference",), keywords=("calibration", "flux density")),
+    "applycal": Review(VIS | TABLES, "vis", {"flagversions": ("{vis}.flagversions", "Former flags, with flagbackup")}, keywords=("calibration",)),
+    "split": Review(VIS, makes={"outputvis": ("{outputvis}", "The new measurement set")}, names={"outputvis": None}, example={"vis": SET, "outputvis": "part.ms", "datacolumn": "data", "spw": "0:0~3"},
+                    keywords=("selection", "averaging")),
+    "mstransform": Review(VIS | {"callib": "File"}, makes={"outputvis": ("{outputvis}", "The new measurement set")}, names={"outputvis": None},
+                          example={"vis": SET, "outputvis": "few.ms", "datacolumn": "data", "chanaverage": True, "chanbin": 2}, keywords=("averaging", "regridding")),
+    "uvcontsub": Review(VIS, makes={"outputvis": ("{outputvis}", "The measurement set without continuum")}, names={"outputvis": None}, returns="Goodness of the fits",
+                        example={"vis": SET, "outputvis": "line.ms", "fitspec": "0:0~3"}, keywords=("continuum", "spectral line")),
+    "statwt": Review(VIS, "vis", {"flagversions": ("{vis}.flagversions", "Former flags, with flagbackup")}, figures={"mean": ("mean", "", "Mean of the weights"),
+                     "variance": ("variance", "", "Variance of the weights")}, example={"vis": SET, "datacolumn": "data"}, keywords=("weights",)),
+    "tclean": Review(
+        {"vis": "Directory | list[Directory]", "startmodel": "Directory | list[Directory]"},
+        makes={"image": (("{imagename}.image", "{imagename}.image.tt0", "{imagename}.residual", "{imagename}.residual.tt0", "{imagename}.psf", "{imagename}.psf.tt0"),
+                         "The restored image; without restoration the residual"),
+               "residual": (("{imagename}.residual", "{imagename}.residual.tt0"), "What is left after deconvolution"),
+               "model": (("{imagename}.model", "{imagename}.model.tt0"), "The components, Jy/pixel"),
+               "psf": (("{imagename}.psf", "{imagename}.psf.tt0"), "The point spread function"), "pb": (("{imagename}.pb", "{imagename}.pb.tt0"), "The primary beam"),
+               "mask": ("{imagename}.mask", "Where was cleaned"), "pbcor": (("{imagename}.image.pbcor", "{imagename}.image.tt0.pbcor"), "The image corrected for the primary beam, with pbcor"),
+               "sumwt": (("{imagename}.sumwt", "{imagename}.sumwt.tt0"), "Sums of weights"), "terms": ("{imagename}.*.tt[1-9]*", "Images of higher Taylor terms"),
+               "alpha": ("{imagename}.alpha", "Spectral index, of several terms")},
+        names={"imagename": None}, extra={"mask_image": ("Directory | File", MASK_NOTE, "mask")}, types={"imagename": "str"},
+        returns="How the deconvolution went", memory=TCLEAN_MEMORY, drop=("savemodel", "calcres", "calcpsf"),
+        example={"vis": SET, "imagename": "clean", "imsize": 512, "cell": "5arcsec", "niter": 1000, "threshold": "1mJy"}, keywords=("imaging", "deconvolution", "CLEAN")),
+    "impbcor": Review(IMAGE | {"pbimage": "Directory | File"}, makes={"outfile": ("{outfile}", "The corrected image")}, names={"outfile": None}, types={"region": "str"},
+                      needed=("pbimage",), keywords=("primary beam",)),
+    "feather": Review({"highres": "Directory | File", "lowres": "Directory | File"}, makes={"image": ("{imagename}", "The combined image")}, names={"imagename": None},
+                      keywords=("combination",)),
+    "imsmooth": Review(IMAGE | {"kimage": "Directory | File"}, makes={"outfile": ("{outfile}", "The smoothed image")}, names={"outfile": None}, types={"beam": "str"},
+                       example={"imagename": SKY, "outfile": "smooth.image", "major": "2mas", "minor": "2mas", "pa": "0deg", "kernel": "gauss"}, keywords=("smoothing",)),
+    "imregrid": Review(IMAGE, makes={"output": ("{output}", "The regridded image")}, names={"output": None}, types={"template": "str"},
+                       extra={"template_image": ("Directory | File", "The image whose grid is taken, in place of template", "template")},
+                       example={"imagename": SKY, "output": "galactic.image", "template": "GALACTIC"}, keywords=("regridding",)),
+    "imsubimage": Review(IMAGE, makes={"outfile": ("{outfile}", "The part of the image")}, names={"outfile": None}, types={"region": "str"},
+                         example={"imagename": SKY, "outfile": "part.image", "box": "10,10,40,40"}, keywords=("selection",)),
+    "imhead": Review(IMAGE, returns="The header, or the value that was asked for", types={"mode": 'Literal["list", "history", "get", "summary"]', "hdvalue": "str"}, drop=("hdvalue",),
+                     example={"imagename": SKY, "mode": "summary"}, keywords=("header",)),
+    "imstat": Review(IMAGE, returns="All statistics", types={"region": "str"},
+                     figures={"maximum": ("max.0", "", "Largest value"), "minimum": ("min.0", "", "Smallest value"), "mean": ("mean.0", "", "Mean"), "rms": ("rms.0", "", "Root mean square"),
+                              "sigma": ("sigma.0", "", "Standard deviation"), "flux": ("flux.0", "", "Integrated flux density, when the image has a beam"), "npts": ("npts.0", "", "Number of pixels")},
+                     example={"imagename": SKY}, keywords=("statistics",)),
+    "immoments": Review(IMAGE, makes={"images": (("{outfile}*",), "The images of the moments; one has the name, of several each an ending such as .integrated")}, names={"outfile": "moment"},
+                        types={"mask": "str", "moments": "int | list[int]"}, keywords=("moments", "spectral line")),
+    "imfit": Review(IMAGE | {"estimates": "File"}, makes={"residual": ("{residual}", "What the fit leaves"), "model": ("{model}", "The model")}, names={"residual": "", "model": ""},
+                    types={"region": "str", "chans": "str", "rms": "float | str", "noisefwhm": "float | str"}, returns="The components with their uncertainties",
+                    example={"imagename": SKY, "box": "100,100,160,160"}, keywords=("fit", "source")),
+    "specfit": Review(IMAGE | {"estimates": "File"}, makes={"residual": ("{residual}", "What the fit leaves"), "model": ("{model}", "The model")}, names={"residual": "", "model": ""},
+                      drop=("amp", "amperr", "center", "centererr", "fwhm", "fwhmerr", "integral", "integralerr", "outsigma"), types={"region": "str", "mask": "str", "sigma": "str"},
+                      returns="The components with their uncertainties", keywords=("fit", "spectral line")),
+    "specflux": Review(IMAGE, types={"region": "str", "major": "str", "minor": "str"}, makes={"spectrum": ("{logfile}", "The spectrum as text")}, names={"logfile": "spectrum.txt"},
+                       keywords=("spectrum",)),
+    "exportfits": Review({"imagename": "Directory"}, makes={"fitsimage": ("{fitsimage}", "The FITS image")}, names={"fitsimage": None}, keywords=("export", "FITS")),
+    "exportuvfits": Review(VIS, makes={"fitsfile": ("{fitsfile}", "The UVFITS file")}, names={"fitsfile": None}, example={"vis": SET, "fitsfile": "out.uvfits", "datacolumn": "data"},
+                           keywords=("export", "UVFITS")),
+}
+FILES = {"fitsimage", "fitsfile", "spectrum", "text"}  # outputs that are files; the others are directories
+LISTS = {"terms", "images"}  # outputs that are lists
+
+
+@dataclasses.dataclass
+class Parameter:
+    """A parameter of a task as CASA describes it."""
+
+    name: str
+    types: list  # of the schema
+    default: object
+    allowed: list
+    bounds: dict
+    text: str
+
+
+def describe(task: str, package: pathlib.Path) -> tuple[str, str, list[Parameter]]:
+    """The summary, the text and the parameters of a task."""
+    call = next(node for node in ast.walk(ast.parse((package / f"{task}.py").read_text())) if isinstance(node, ast.FunctionDef) and node.name == "__call__")
+    schema = evaluate(next(node.value for node in call.body if isinstance(node, ast.Assign) and node.targets[0].id == "schema"))
+    defaults = {a.arg: evaluate(d) for a, d in zip(call.args.args[1:], call.args.defaults)}
+    document = ElementTree.parse(package / "__xml__" / f"{task}.xml").getroot().find(SPACE + "task")
+    texts = {p.get("name"): p for p in document.iter(SPACE + "param")}
+    parameters = []
+    for name, default in defaults.items():
+        rules = schema[name].get("anyof", [schema[name]])
+        said = texts.get(name)
+        listed = [v.text or "" for v in said.findall(f"{SPACE}allowed[@kind='enum']/{SPACE}value")] if said is not None else []
+        bounds = {k: rules[0][k] for k in ("min", "max") if k in rules[0]}
+        parameters.append(Parameter(name, [r["type"] for r in rules], default, listed if "allowed" in rules[0] else [], bounds, text_of(said)))
+    return (document.findtext(SPACE + "shortdescription").strip().rstrip("."), clean(document.findtext(SPACE + "description")), parameters)
+
+
+def evaluate(node: ast.expr):
+    """The value of a literal that may have calls such as int(1), and CASA's coercions."""
+
+    class Coercions:
+        def __getattr__(self, name):
+            return name
+
+    return eval(compile(ast.Expression(node), "casatasks", "eval"), {"__builtins__": {}, "int": int, "float": float, "bool": bool, "str": str, "_coerce": Coercions()})
+
+
+def text_of(said) -> str:
+    """The documentation of a parameter: its summary, and what more is said."""
+    if said is None:
+        return ""
+    short, long = clean(said.findtext(SPACE + "shortdescription")), clean(said.findtext(SPACE + "description"))
+    letters = lambda s: re.sub(r"\W", "", s).lower()
+    return long if letters(long).startswith(letters(short)) else short if not long else f"{short}\n\n{long}"
+
+
+def clean(text: str | None) -> str:
+    """A text of CASA's XML without its indentation and escapes."""
+    lines = [line.rstrip() for line in inspect.cleandoc(re.sub(r"\\([&<>*])", r"\1", (text or "").strip().expandtabs(4))).splitlines()]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
+
+
+def annotation(p: Parameter, review: Review) -> str:
+    """The Python type of an input."""
+    if p.name in review.data:
+        return review.data[p.name]
+    if p.name in review.types:
+        return review.types[p.name]
+    if p.name in review.names:
+        return "str"
+    if p.allowed and isinstance(p.default, str):
+        return "Literal[" + ", ".join(quoted(v) for v in p.allowed) + "]"
+    kinds = set()
+    for t in p.types:
+        kinds.update(VARIANT if t == "cVariant" else [TYPES[t]])
+        if t.endswith("Vec"):  # CASA takes one value for a list of one
+            kinds.add(TYPES[t].removeprefix("list[").removesuffix("]"))
+    if isinstance(p.default, bool):
+        kinds.add("bool")
+    if p.name == "spwmap":
+        kinds = {"int", "list[int]", "list[list[int]]"}
+    return " | ".join(sorted(kinds, key=ORDER.index))
+
+
+def required(p: Parameter, review: Review) -> bool:
+    """Whether an input must be given."""
+    if p.name in review.names:
+        return review.names[p.name] is None
+    return p.name in review.needed or p.name in ("vis", "imagename", "caltable", "highres", "lowres") or p.name in review.data and "cReqPath" in p.types
+
+
+def parameter_lines(p: Parameter, review: Review) -> tuple[bool, list[str]]:
+    """Whether a parameter must be given, and its lines in the handler."""
+    kind, default = annotation(p, review), review.names.get(p.name, p.default)
+    must = required(p, review)
+    if default in ([], [""], {}) or p.name in review.data or p.name in review.names and default == "":
+        default = None
+    if not must and default is None:
+        kind += " | None"
+    notes = []
+    numeric = re.search(r"\b(int|float)\b", kind)
+    if p.name in (review.changed, review.opened):
+        notes.append("writable=True")
+    if p.name in UNITS and numeric:
+        notes.append(f"unit={quoted(UNITS[p.name])}")
+    low, high = p.bounds.get("min", AT_LEAST.get(p.name)), p.bounds.get("max", AT_MOST.get(p.name))
+    notes += [f"minimum={low:g}"] if low is not None and numeric else []
+    notes += [f"maximum={high:g}"] if high is not None and numeric else []
+    return must, field_lines(p.name, kind, notes, p.text, None if must else repr_of(default))
+
+
+def field_lines(name: str, kind: str, notes: list[str], text: str, default: str | None) -> list[str]:
+    """A parameter with its annotation."""
+    end = ("" if default is None else f" = {default}") + ","
+    head = f"    {name}: Annotated[{kind}, In(" + "".join(n + ", " for n in notes)
+    one = head + f"doc={quoted(text)})]{end}"
+    if "\n" not in text and len(one) <= WIDTH:
+        return [one]
+    return [head + 'doc="""' , *(("        " + line).rstrip() for line in escaped(text).splitlines()), f'    """)]{end}']
+
+
+def quoted(text: str) -> str:
+    """A text as Python writes it, in double quotes."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def repr_of(value) -> str:
+    return quoted(value) if isinstance(value, str) else "[" + ", ".join(repr_of(v) for v in value) + "]" if isinstance(value, list) else repr(value)
+
+
+def escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"""', "'''")
+
+
+def output_lines(task: str, review: Review) -> list[str]:
+    """The class of the outputs."""
+    lines = [f"class Outputs(NamedTuple):", f'    """What {task} gives."""', ""]
+    if review.changed:
+        lines.append(f"    {review.changed}: " + 'Annotated[Directory, Out(doc="The measurement set as it is now")]')
+    main = main_output(review)
+    for name, (_, text) in review.makes.items():
+        kind = "File" if name in FILES else "Directory"
+        kind = f"list[{kind}]" if name in LISTS else kind if name == main else f"{kind} | None"
+        form = ', format="image/fits"' if name == "fitsimage" else ', format="text/plain"' if kind.startswith("File") and name in ("text", "spectrum") else ""
+        lines.append(f"    {name}: Annotated[{kind}, Out(doc={quoted(text)}{form})]")
+    for name, (_, unit, text) in review.figures.items():
+        lines.append(f"    {name}: Annotated[float | None, Out(doc={quoted(text)}" + (f", unit={quoted(unit)}" if unit else "") + ")]")
+    if review.returns:
+        lines.append(f'    returned: Annotated[File, Out(doc={quoted(review.returns)}, format="application/json")]')
+    return lines
+
+
+def main_output(review: Review) -> str:
+    """The output that must be there; empty when none must."""
+    return review.changed or (next(iter(review.makes), "") if any(v != "" for v in review.names.values()) else "")
+
+
+def task_lines(task: str, review: Review, parameters: list[Parameter]) -> list[str]:
+    """What the runner must know."""
+    products = ({review.changed: "{" + review.changed + "}"} if review.changed else {}) | {name: names for name, (names, _) in review.makes.items()}
+    said = {
+        "main": main_output(review),
+        "vis": ("vis",) if "vis" in review.data else (),
+        "names": tuple(review.names),
+        "records": tuple(p.name for p in parameters if "cDict" in p.types and p.name not in DROPPED),
+        "instead": {name: to for name, (_, _, to) in review.extra.items() if not to.startswith(">")},
+        "beside": {name: to[1:] for name, (_, _, to) in review.extra.items() if to.startswith(">")},
+        "products": products,
+        "figures": {name: path for name, (path, _, _) in review.figures.items()},
+    }
+    lines = ["TASK = Task(", f"    {quoted(task)},"]
+    for key, value in said.items():
+        if value:
+            lines.append(f"    {key}={literal(value)},")
+    return [*lines, ")"]
+
+
+def literal(value) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{quoted(k)}: {literal(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        inside = ", ".join(literal(v) for v in value)
+        return f"[{inside}]" if isinstance(value, list) else f"({inside},)" if len(value) == 1 else f"({inside})"
+    return quoted(value) if isinstance(value, str) else repr(value)
+
+
+def function(task: str, package: pathlib.Path, version: str) -> str:
+    """The function file of a task."""
+    review = TASKS[task]
+    summary, text, parameters = describe(task, package)
+    parameters = [p for p in parameters if p.name in review.names or p.name in review.data or p.name not in DROPPED and p.name not in review.drop]
+    meta = {"version": ".".join(version.split(".")[:3]), "environment": "casa", "shape": "task", "cpu": 1, "memory": review.memory,
+            "author": "The CASA team (CASA); the Fringe authors (interface)", "citation": "2022PASP..134k4501C CASA, the Common Astronomy Software Applications for Radio Astronomy; ascl:1107.013",
+            "license": "LGPL-2.0-or-later", "repository": "https://open-bitbucket.nrao.edu/projects/CASA/repos/casa6", "keywords": ["CASA", *review.keywords]}
+    if review.example:
+        meta["example"] = review.example
+    fields = [parameter_lines(p, review) for p in parameters]
+    fields += [(False, field_lines(name, f"{kind} | None", [], note, "None")) for name, (kind, note, _) in review.extra.items()]
+    body = [line for must in (True, False) for needed, lines in fields if needed == must for line in lines]
+    uses = "\n".join(body)
+    lines = [
+        f'"""{summary}.', "", *([*escaped(text).splitlines(), ""] if text else []),
+        f"This is the task {task} of CASA {version}; scripts/casa_functions.py writes this file. The names, the defaults and",
+        "the texts of the inputs are those of CASA's documentation (Associated Universities, Inc.; LGPL).", '"""', "",
+        "from typing import Annotated, " + ("Literal, " if "Literal[" in uses else "") + "NamedTuple", "",
+        "from fringe import Directory, File, In, Out" if re.search(r"\bFile\b", uses + "".join(output_lines(task, review))) else "from fringe import Directory, In, Out", "",
+        "from casatask import Task", "", "FRINGE = {", *(f"    {quoted(k)}: {literal(v)}," for k, v in meta.items()), "}", *task_lines(task, review, parameters), "", "",
+        *output_lines(task, review), "", "", "def main(", *body, ") -> Outputs:", f'    """{summary}."""', "    return TASK.run(locals(), Outputs)", ""]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Write the functions, or compare."""
+    found = importlib.util.find_spec("casatasks")
+    if found is None:
+        print("this Python has no casatasks; use the interpreter of environment casa", file=sys.stderr)
+        return 2
+    package = pathlib.Path(found.origin).parent
+    version = re.search(r'def version_string\( \): return "([0-9.]+)"', (package / "__init__.py").read_text())[1]
+    different = []
+    for task in TASKS:
+        path, text = ROOT / "functions" / task / "function.py", function(task, package, version)
+        if not path.exists() or path.read_text() != text:
+            different.append(str(path.relative_to(ROOT)))
+            if "--check" not in sys.argv:
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text)
+    print("\n".join(different) if different else f"the functions are those of CASA {version}")
+    return 1 if different and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
