@@ -376,6 +376,27 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// A program that finds an input wrong says so with exit code 65 and a file.
+func TestAWrongInputIsRefused(t *testing.T) {
+	said := `{"message": "there is no field 99", "input": "field", "cure": "see listobs"}`
+	for doc, want := range map[string]fringe.Error{
+		"echo '" + said + "' > .fringe-invalid.json; exit 65": {Kind: fringe.Invalid, Message: "there is no field 99", Pointer: "/field", Cure: "see listobs"},
+		"echo '" + said + "' > .fringe-invalid.json; exit 66": {Kind: fringe.Failed, Message: "exit code 66"},
+		"echo nonsense > .fringe-invalid.json; exit 65":       {Kind: fringe.Failed, Message: "exit code 65"},
+		"exit 65": {Kind: fringe.Failed, Message: "exit code 65"},
+	} {
+		quoted, err := json.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = newBench(t, "baseCommand: [sh, -c, "+string(quoted)+"]\ninputs: []\noutputs: []\n").run(t.Context(), map[string]any{})
+		var e *fringe.Error
+		if !errors.As(err, &e) || e.Kind != want.Kind || !strings.Contains(e.Message, want.Message) || e.Pointer != want.Pointer || e.Cure != want.Cure {
+			t.Errorf("Run(%q) = %#v, want %#v", doc, e, want)
+		}
+	}
+}
+
 func TestAbort(t *testing.T) {
 	b := newBench(t, "baseCommand: [sh, -c, 'echo started > mark; sleep 600']\ninputs: []\noutputs: []\n")
 	cause := errors.New("the user said stop")

@@ -339,6 +339,44 @@ func TestPip(t *testing.T) {
 	})
 }
 
+func TestModules(t *testing.T) {
+	b := newBuilder(t, t.TempDir())
+	with := func(text string) fringe.Environment {
+		t.Helper()
+		d, err := parse(t, "name: shared\npython: \"3\"\npreload: [shared]\n").WithModules(map[string]string{"shared.py": text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		env, err := b.Build(t.Context(), d, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return env
+	}
+	one, two := with("NAME = 1\n"), with("NAME = 2\n")
+	if one.Digest == two.Digest || one.Modules == two.Modules {
+		t.Errorf("other modules have the same digest %s and place %s", one.Digest, one.Modules)
+	}
+	for env, want := range map[*fringe.Environment]string{&one: "NAME = 1\n", &two: "NAME = 2\n"} {
+		if got, err := os.ReadFile(filepath.Join(env.Modules, "shared.py")); string(got) != want {
+			t.Errorf("the module is %q, %v, want %q", got, err, want)
+		}
+	}
+	if err := b.Remove(t.Context(), one.Digest); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(one.Modules); !os.IsNotExist(err) {
+		t.Errorf("the removed environment's modules: %v", err)
+	}
+	python := parse(t, "name: shared\npython: \"3\"\n")
+	for name, d := range map[string]build.Declaration{"../x.py": python, "x.txt": python, "x.py": parse(t, "name: plain\n")} {
+		_, err := d.WithModules(map[string]string{name: ""})
+		wantError(t, err, fringe.Invalid, name)
+	}
+	_, err := python.WithModules(map[string]string{"large.py": strings.Repeat("x", 1<<21)})
+	wantError(t, err, fringe.Invalid, "larger than 1 MiB")
+}
+
 func TestRefused(t *testing.T) {
 	b := newBuilder(t, t.TempDir())
 	for _, c := range []struct {

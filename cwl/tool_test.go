@@ -109,9 +109,12 @@ inputs:
   files: File[]
   rec: {type: {type: record, fields: {a: int}}}
   u: [int, string]
+  words: [int, string, {type: array, items: string}]
+  one: [Directory, {type: array, items: Directory}]
   any: Any
 `)
 	file := func(s string) map[string]any { return map[string]any{"class": "File", "location": s} }
+	folder := func(s string) map[string]any { return map[string]any{"class": "Directory", "location": s} }
 	cases := []struct {
 		input, text string
 		want        any // nil: refused, unless null is right
@@ -127,6 +130,8 @@ inputs:
 		{"files", "a:b,c:d", []any{file("a:b"), file("c:d")}}, {"files", `["a:b"]`, []any{file("a:b")}},
 		{"rec", `{"a": 3}`, map[string]any{"a": int64(3)}}, {"rec", `{"b": 3}`, nil},
 		{"u", "7", int64(7)}, {"u", "seven", "seven"},
+		{"words", "4,5", "4,5"}, {"words", `["4","5"]`, []any{"4", "5"}}, {"words", "6", int64(6)},
+		{"one", "a:b", folder("a:b")}, {"one", "a:b,c:d", []any{folder("a:b"), folder("c:d")}},
 		{"any", `[1]`, []any{int64(1)}}, {"any", "word", "word"},
 	}
 	for _, c := range cases {

@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"fringe/client"
 )
 
 // TestScience runs functions/tests: each function against a known truth, with
@@ -20,5 +22,21 @@ func TestScience(t *testing.T) {
 	t.Logf("%s", out)
 	if err != nil {
 		t.Errorf("the science tests failed: %v", err)
+	}
+}
+
+// TestCASA runs functions/tests/casa: CASA's tasks as functions of the running
+// site, against known truths and against the same tasks run bare.
+func TestCASA(t *testing.T) {
+	env, err := client.Get[client.Environment](t.Context(), site.client, "/api/v1/environments/casa", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/usr/bin/python3", "-m", "unittest", "discover", "-s", "tests/casa", "-v")
+	cmd.Env = append(os.Environ(), "FRINGE_URL="+site.url, "FRINGE_TOKEN="+site.token, "CASA_PYTHON="+env.Python, "PYTHONDONTWRITEBYTECODE=1")
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Errorf("the tests of CASA failed: %v", err)
 	}
 }

@@ -118,7 +118,7 @@ TASKS = {
                "mask": ("{imagename}.mask", "Where was cleaned"), "pbcor": (("{imagename}.image.pbcor", "{imagename}.image.tt0.pbcor"), "The image corrected for the primary beam, with pbcor"),
                "sumwt": (("{imagename}.sumwt", "{imagename}.sumwt.tt0"), "Sums of weights"), "terms": ("{imagename}.*.tt[1-9]*", "Images of higher Taylor terms"),
                "alpha": ("{imagename}.alpha", "Spectral index, of several terms")},
-        names={"imagename": None}, extra={"mask_image": ("Directory | File", MASK_NOTE, "mask")}, types={"imagename": "str"},
+        names={"imagename": None}, extra={"mask_image": ("Directory | File", MASK_NOTE, "mask")}, types={"imagename": "str", "datacolumn": 'Literal["corrected", "data", "observed"]'},
         returns="How the deconvolution went", memory=TCLEAN_MEMORY, drop=("savemodel", "calcres", "calcpsf"),
         example={"vis": SET, "imagename": "clean", "imsize": 512, "cell": "5arcsec", "niter": 1000, "threshold": "1mJy"}, keywords=("imaging", "deconvolution", "CLEAN")),
     "impbcor": Review(IMAGE | {"pbimage": "Directory | File"}, makes={"outfile": ("{outfile}", "The corrected image")}, names={"outfile": None}, types={"region": "str"},

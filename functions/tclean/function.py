@@ -230,7 +230,7 @@ def main(
         example: intent='TARGET_SOURCE1,TARGET_SOURCE2'.
         example: intent='TARGET_POINTING*'.
     """)] = "",
-    datacolumn: Annotated[str, In(doc="""
+    datacolumn: Annotated[Literal["corrected", "data", "observed"], In(doc="""
         Data column to image(data,corrected)
 
         Data column to image (data or observed, corrected)

@@ -1,4 +1,4 @@
-"""The example calls that the Python functions publish really run."""
+"""The example calls that the Python functions publish really run; those of CASA's tasks run in casa/test_examples.py."""
 
 import json
 import subprocess
@@ -19,6 +19,8 @@ class ExampleTest(Case):
         """Every function with a function.py has an example, and it succeeds."""
         found = self.datasets()
         for path in sorted(FUNCTIONS.glob("*/function.py")):
+            if "from casatask import" in path.read_text():
+                continue
             with self.subTest(path.parent.name):
                 described = subprocess.run([PYTHON, "-m", "fringe.derive", str(path)], env={"PYTHONPATH": str(REPOSITORY / "python")}, capture_output=True, check=True)
                 example = json.loads(described.stdout)["fringe:example"]

@@ -78,6 +78,17 @@ class Document(Case):
         self.assertEqual([said[k] for k in ("s:author", "s:citation", "s:license", "s:keywords", "s:codeRepository")], ["A", "C", "L", ["k"], "R"])
         self.assertEqual(said["fringe:example"]["sigma"], 1)
 
+    def test_union(self):
+        said = self.derive(HEAD + "def main(a: Annotated[Union[int, List[int]], In(minimum=1)] = [3, 4], b: Union[str, List[Directory], None] = None) -> Outputs: ...")
+        self.assertEqual(said["inputs"], {
+            "a": {"type": ["long", {"type": "array", "items": "long"}], "fringe:minimum": 1, "default": [3, 4]},
+            "b": {"type": ["null", "string", {"type": "array", "items": "Directory"}]}})
+
+    def test_memory_by_inputs(self):
+        said = self.derive(HEAD.replace('"version"', '"memory": "$(100 * inputs.a)", "version"') + "def main(a: int) -> Outputs: ...")
+        self.assertEqual(said["hints"]["ResourceRequirement"], {"ramMin": "$(100 * inputs.a)"})
+        self.assertEqual(said["requirements"]["InlineJavascriptRequirement"], {})
+
     def test_records(self):
         source = HEAD + '''
 @dataclass
@@ -145,7 +156,8 @@ class Problems(Case):
             ("def main(a: int,\n         b) -> Outputs: ...", 1, "the parameter b has no annotation"),
             ("def main(a: Dict[str, int]) -> Outputs: ...", 0, "the annotation Dict[str, int] has no counterpart in an interface"),
             ("def main(a: complex) -> Outputs: ...", 0, "the annotation complex has no counterpart in an interface"),
-            ("def main(a: Union[int, str]) -> Outputs: ...", 0, "the union Union[int, str] has several types"),
+            ("def main(a: Union[int, str] = 1.5) -> Outputs: ...", 0, "the default of a is 1.5, a float; its annotation says int or str"),
+            ("def main(a: Union[int, complex]) -> Outputs: ...", 0, "the annotation complex has no counterpart in an interface"),
             ("def main(a: Literal[1, 2]) -> Outputs: ...", 0, "Literal[1, 2] lists values that are no texts"),
             ("def main(a: list) -> Outputs: ...", 0, "list does not say of what"),
             ("def main(a: int = 'x') -> Outputs: ...", 0, "the default of a is 'x', a str; its annotation says int"),

@@ -7,8 +7,8 @@ from tests.support import Case
 
 HEAD = """\
 import os, sys
-from typing import Annotated, List, NamedTuple, Optional
-from fringe import Directory, File, In, progress
+from typing import Annotated, List, NamedTuple, Optional, Union
+from fringe import Directory, File, In, Invalid, progress
 
 FRINGE = {"version": "1.0.0"}
 
@@ -135,6 +135,19 @@ def main(vis: Annotated[Directory, In(writable=True)], other: Directory) -> List
         self.fails(source, "{", "cannot be read")
         self.fails("import nonesuch\n" + source, {}, "function.py:7: function.py cannot be imported: ModuleNotFoundError")
         self.fails("def main(): ...\n", {}, "the handler takes HTTP requests; only a service can run it")
+
+    def test_union(self):
+        code, out, err = self.run_task("""
+def main(a: Union[int, str, List[Directory], None], b: Union[int, float]) -> str:
+    return f"{[x.basename for x in a] if isinstance(a, list) else repr(a)} {b!r}"
+""", {"a": [{"class": "Directory", "path": self.work}], "b": 2})
+        self.assertEqual((code, out), (0, {"result": "['work'] 2"}), err)
+
+    def test_wrong_input(self):
+        code, out, err = self.run_task("def main(a: int) -> None:\n    raise Invalid('too small', 'a', 'take 2')\n", {"a": 1})
+        self.assertEqual((code, out, err), (65, None, "fringe: a: too small\n"))
+        with open(os.path.join(self.work, ".fringe-invalid.json")) as f:
+            self.assertEqual(json.load(f), {"message": "too small", "input": "a", "cure": "take 2"})
 
     def test_exit_code(self):
         self.assertEqual(self.run_task("def main(a: int) -> None:\n    sys.exit(7)\n", {"a": 1})[0], 7)

@@ -1,0 +1,53 @@
+"""Wrong and foolish calls are refused before CASA begins, with the input that is wrong."""
+
+import unittest
+
+from running import Case, call, made
+
+SMALL = {"antennas": 10, "times": 5, "channels": 4}
+IMAGE = {"imagename": "x", "imsize": 64, "cell": "30arcsec"}
+
+
+class HostileTest(Case):
+    """Each call of the kind that a tired astronomer sends."""
+
+    def test_no_measurement_set(self):
+        """A directory of another kind, and a table that is no measurement set."""
+        ms, _, _ = made(**SMALL)
+        table = call("gaincal", vis=ms, caltable="g.cal", refant="0")["caltable"]
+        self.refused(422, "/vis", "not a measurement set", "tclean", vis=table, **IMAGE)
+        image = call("tclean", vis=ms, **IMAGE)["image"]
+        self.refused(422, "/vis", "not a measurement set", "listobs", vis=image)
+
+    def test_selection(self):
+        """A field, a window and times that are not there; each is named."""
+        ms, _, _ = made(**SMALL)
+        self.refused(422, "/field", "field '99' selects no data", "tclean", vis=ms, field="99", **IMAGE)
+        self.refused(422, "/spw", "spw '7' selects no data", "gaincal", vis=ms, caltable="x", spw="7")
+        self.refused(422, "/timerange", "no data", "split", vis=ms, outputvis="y.ms", timerange="2031/01/01/00:00:00~2031/01/02/00:00:00")
+
+    def test_values(self):
+        """What CASA's own check, or its documentation, does not allow."""
+        ms, _, _ = made(**SMALL)
+        for name, value, words in (("imsize", 0, "at least 1"), ("imsize", [64, -3], "at least 1"), ("niter", -1, "at least 0"), ("stokes", "Z", "IQUV"), ("robust", 7, "at most 2"),
+                                   ("datacolumn", "nonsense", "corrected"), ("cell", {}, "string")):
+            with self.subTest(name, value=value):
+                pointer = f"/{name}/1" if isinstance(value, list) else f"/{name}"
+                self.refused(422, pointer, words, "tclean", vis=ms, **IMAGE | {name: value})
+        self.refused(422, "/caltype", "antpos", "gencal", vis=ms, caltable="x", caltype="nonsense")
+        self.refused(422, "/itersize", "niter", "tclean", vis=ms, itersize=1, **IMAGE)
+
+    def test_too_large(self):
+        """An image that the site cannot hold is refused by an estimate, before anything starts."""
+        ms, _, _ = made(**SMALL)
+        self.refused(422, None, "MiB of memory", "tclean", vis=ms, **IMAGE | {"imsize": 60000, "stokes": "IQUV"})
+
+    def test_outside(self):
+        """A product cannot be named out of the call's directory."""
+        ms, _, _ = made(**SMALL)
+        for name in ("../x", "/tmp/x", "a/b"):
+            self.refused(422, "/outputvis", "not a plain name", "split", vis=ms, outputvis=name, datacolumn="data")
+
+
+if __name__ == "__main__":
+    unittest.main()
