@@ -170,9 +170,9 @@ def _check_selection(ms, path: str, selected: dict) -> None:
     what = ", ".join(f"{k} {v!r}" for k, v in selected.items())
     try:
         ms.open(path)
-        found = ms.msselect({SELECTION[k]: v for k, v in selected.items()}) and ms.nrow(True) > 0 if selected else True
+        found = not selected or ms.msselect({SELECTION[k]: v for k, v in selected.items()}) and ms.nrow(True) > 0
     except RuntimeError as error:
-        raise Invalid(f"{what} selects no data: {' '.join(str(error).split())}", pointer, LISTOBS) from None
+        raise Invalid(f"{what} cannot be selected: {' '.join(str(error).split())}", pointer, LISTOBS) from None
     finally:
         ms.close()
     if not found:

@@ -22,8 +22,8 @@ class HostileTest(Case):
     def test_selection(self):
         """A field, a window and times that are not there; each is named."""
         ms, _, _ = made(**SMALL)
-        self.refused(422, "/field", "field '99' selects no data", "tclean", vis=ms, field="99", **IMAGE)
-        self.refused(422, "/spw", "spw '7' selects no data", "gaincal", vis=ms, caltable="x", spw="7")
+        self.refused(422, "/field", "have field '99'", "tclean", vis=ms, field="99", **IMAGE)
+        self.refused(422, "/spw", "have spw '7'", "gaincal", vis=ms, caltable="x", spw="7")
         self.refused(422, "/timerange", "no data", "split", vis=ms, outputvis="y.ms", timerange="2031/01/01/00:00:00~2031/01/02/00:00:00")
 
     def test_values(self):
@@ -35,7 +35,7 @@ class HostileTest(Case):
                 pointer = f"/{name}/1" if isinstance(value, list) else f"/{name}"
                 self.refused(422, pointer, words, "tclean", vis=ms, **IMAGE | {name: value})
         self.refused(422, "/caltype", "antpos", "gencal", vis=ms, caltable="x", caltype="nonsense")
-        self.refused(422, "/itersize", "niter", "tclean", vis=ms, itersize=1, **IMAGE)
+        self.refused(422, "/niterr", "niter", "tclean", vis=ms, niterr=1, **IMAGE)
 
     def test_too_large(self):
         """An image that the site cannot hold is refused by an estimate, before anything starts."""
