@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"fringe"
 	"fringe/client"
 )
 
@@ -28,7 +29,7 @@ func TestScience(t *testing.T) {
 // TestCASA runs functions/tests/casa: CASA's tasks as functions of the running
 // site, against known truths and against the same tasks run bare.
 func TestCASA(t *testing.T) {
-	env, err := client.Get[client.Environment](t.Context(), site.client, "/api/v1/environments/casa", nil)
+	env, err := client.Get[fringe.Environment](t.Context(), site.client, "/api/v1/environments/casa", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
