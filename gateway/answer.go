@@ -20,18 +20,13 @@ import (
 // is returned only when nothing was written.
 func (g *Gateway) writeAnswer(w http.ResponseWriter, r *http.Request, v *catalogue.Version, a *site.Answer) error {
 	w.Header().Set("X-Fringe-Function", v.Ref())
-	if a.Job != "" { // with an idempotency key another's than the request's
-		w.Header().Set(callHeader, string(a.Job))
-	}
-	if a.Reused != "" {
-		w.Header().Set(reusedHeader, string(a.Reused))
-	}
 	if a.Raw != nil {
 		g.writeRaw(w, r, a)
 		return nil
 	}
 	w.Header().Set("Server-Timing", serverTiming(a.Timing))
 	if a.Job != "" {
+		w.Header().Set(callHeader, string(a.Job)) // with an idempotency key another's than the request's
 		w.Header().Set("Cache-Status", cacheStatus(a))
 	}
 	if did, ok := wantsFile(r, v, a); ok {

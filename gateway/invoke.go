@@ -32,7 +32,7 @@ func (g *Gateway) invoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if p := preferenceOf(r.Header); p.given && v.Shape == fringe.Task {
+	if p := preferenceOf(r.Header); p.given && !v.Raw {
 		w.Header().Del(callHeader) // the job's, once it is there
 		return g.asJob(w, r, v, p)
 	}
@@ -100,7 +100,12 @@ func (g *Gateway) call1(w http.ResponseWriter, r *http.Request, req *site.Reques
 		return nil, fringe.Errorf("gateway.invoke", fringe.NotFound, "%s is called at /function/%s; it has nothing at /%s",
 			req.Version.Ref(), r.PathValue("ref"), r.PathValue("path"))
 	}
-	req.Options.NoReuse = strings.Contains(r.Header.Get("Cache-Control"), "no-cache")
+	var err error
+	if req.Version.Shape == fringe.Task {
+		if req.Options, err = optionsOf(r.Header); err != nil {
+			return nil, err
+		}
+	}
 	direct, err := takeObject(r, req)
 	if err == nil && !direct {
 		err = g.readInputs(w, r, req)
@@ -108,13 +113,6 @@ func (g *Gateway) call1(w http.ResponseWriter, r *http.Request, req *site.Reques
 	if err != nil {
 		g.release(req)
 		return nil, err
-	}
-	if req.Version.Shape == fringe.Task {
-		var err error
-		if req.Options, err = optionsOf(r.Header); err != nil {
-			g.release(req)
-			return nil, err
-		}
 	}
 	a, err := g.cfg.Site.Call(r.Context(), *req)
 	if req.Version.Shape == fringe.Service {

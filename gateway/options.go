@@ -22,9 +22,6 @@ const (
 	keyHeader      = "Idempotency-Key"
 )
 
-// reusedHeader names, in an answer from the store, the job that made it.
-const reusedHeader = "X-Fringe-Reused"
-
 // optionsOf reads the headers into the options of a job.
 func optionsOf(h http.Header) (o site.Options, err error) {
 	const op = "gateway.optionsOf"

@@ -31,14 +31,14 @@ func (g *Gateway) asJob(w http.ResponseWriter, r *http.Request, v *catalogue.Ver
 	if err != nil {
 		return err
 	}
-	req := site.Request{ID: site.NewCallID(), Version: v}
+	req := site.Request{ID: site.NewCallID(), Version: v, Trace: traceOf(r)}
 	if !v.Raw {
 		if err := g.readInputs(w, r, &req); err != nil {
 			g.release(&req)
 			return err
 		}
 	}
-	j, err := g.submit(r.Context(), req, o)
+	j, err := g.cfg.Site.Submit(r.Context(), req, o)
 	if err != nil {
 		return err
 	}
@@ -57,20 +57,6 @@ func (g *Gateway) asJob(w http.ResponseWriter, r *http.Request, v *catalogue.Ver
 	h.Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusAccepted)
 	return json.NewEncoder(w).Encode(wireJob(&j))
-}
-
-// submit commits a job. A request that is refused leaves nothing.
-func (g *Gateway) submit(ctx context.Context, req site.Request, o site.Options) (j jobs.Job, err error) {
-	if req.Version.Raw {
-		err = &fringe.Error{Op: "gateway.submit", Kind: fringe.Invalid, Message: req.Version.Ref() + " takes the HTTP request itself and cannot be a job",
-			Cure: "call it at /function/" + string(req.Version.Name)}
-	} else {
-		j, err = g.cfg.Site.Submit(ctx, req, o)
-	}
-	if err != nil {
-		g.release(&req)
-	}
-	return j, err
 }
 
 // await waits for at most so long until a job has ended.
@@ -118,7 +104,7 @@ func (g *Gateway) createJob(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	j, err := g.submit(r.Context(), site.Request{ID: site.NewCallID(), Version: v, Inputs: n.Inputs}, o)
+	j, err := g.cfg.Site.Submit(r.Context(), site.Request{ID: site.NewCallID(), Version: v, Inputs: n.Inputs, Trace: traceOf(r)}, o)
 	if err != nil {
 		return answer{}, err
 	}
@@ -143,14 +129,14 @@ func (g *Gateway) rerunJob(r *http.Request) (answer, error) {
 	if v.Digest != old.Digest {
 		return answer{}, fringe.Errorf(op, fringe.Conflict, "%s has other content than when the job %s ran it: %s, not %s", v.Ref(), old.ID, v.Digest, old.Digest)
 	}
-	req := site.Request{ID: site.NewCallID(), Version: v}
+	req := site.Request{ID: site.NewCallID(), Version: v, Trace: traceOf(r)}
 	if err := json.Unmarshal(old.Inputs, &req.Inputs); err != nil {
 		return answer{}, fringe.E(op, err)
 	}
 	o := site.Options{Labels: map[string]string{}, Priority: old.Priority, RunID: old.RunID, Duration: old.Duration, NoReuse: true}
 	maps.Copy(o.Labels, old.Labels)
 	o.Labels[rerunLabel] = string(old.ID)
-	j, err := g.submit(r.Context(), req, o)
+	j, err := g.cfg.Site.Submit(r.Context(), req, o)
 	if err != nil {
 		return answer{}, err
 	}

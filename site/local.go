@@ -144,6 +144,8 @@ type Request struct {
 	Raw     *fringe.Call      // raw functions: method, path, query, header, body
 	Options Options           // of the job that a task is
 
+	fence int64 // of the job's attempt that this call is; 0: of none
+
 	// Handover gives the files of a typed service's answer open, in
 	// Answer.Files, and keeps nothing: they do not become products.
 	Handover bool

@@ -15,9 +15,11 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"fringe"
+	"fringe/catalogue"
 	"fringe/contract"
 	"fringe/cwl"
 	"fringe/data"
+	"fringe/jobs"
 	"fringe/pool"
 )
 
@@ -161,10 +163,26 @@ func (l *Local) callService(ctx context.Context, r Request, inputs map[string]an
 		}
 		return a, nil
 	}
-	if err := l.publishCallFiles(ctx, r.ID, a.Outputs, res.Dir); err != nil {
+	if err := l.publishCallFiles(ctx, maker{r.ID, fringe.PrincipalOf(ctx).Name, r.fence}, a.Outputs, res.Dir); err != nil {
 		return nil, err
 	}
 	return a, nil
+}
+
+// executeService makes one attempt of a job by a warm instance.
+func (l *Local) executeService(ctx context.Context, job *jobs.Job, v catalogue.Version, inputs map[string]any, outcome *jobs.Outcome) error {
+	ctx = fringe.WithPrincipal(ctx, fringe.Principal{Name: job.Owner})
+	v.Limits.Time = job.Limits.Time
+	r := Request{ID: job.ID, Version: &v, Trace: job.Trace, fence: job.Fence}
+	a, err := l.callService(ctx, r, inputs, job.Staged != nil)
+	if err != nil {
+		return err
+	}
+	outcome.Start, outcome.Run = a.Timing.Queue+a.Timing.Start, a.Timing.Run
+	if outcome.Outputs = a.JSON; a.Outputs != nil {
+		outcome.Outputs, err = json.Marshal(a.Outputs)
+	}
+	return err
 }
 
 // failure turns the answer of a failed handler into an error.
@@ -340,11 +358,11 @@ func (w *warm) stage(ctx context.Context, st *staged, c *fringe.Call) error {
 
 // publishCallFiles publishes the files of a service's answer, whose paths are
 // relative to the call's directory or below callsDir.
-func (l *Local) publishCallFiles(ctx context.Context, id fringe.CallID, outputs map[string]any, dir string) error {
-	if err := hostPaths(outputs, callsDir+"/"+string(id), dir); err != nil {
+func (l *Local) publishCallFiles(ctx context.Context, by maker, outputs map[string]any, dir string) error {
+	if err := hostPaths(outputs, callsDir+"/"+string(by.call), dir); err != nil {
 		return err
 	}
-	return l.publish(ctx, maker{call: id, owner: fringe.PrincipalOf(ctx).Name}, outputs)
+	return l.publish(ctx, by, outputs)
 }
 
 // hostPaths turns the paths of output files as the instance says them into

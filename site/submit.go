@@ -55,7 +55,7 @@ func (l *Local) submit(ctx context.Context, r Request, o Options) (jobs.Job, err
 		n.Version, n.Digest = r.Version.Version, r.Version.Digest
 		n.Inputs, err = json.Marshal(r.Inputs)
 	} else {
-		n.Work, err = l.prepare(ctx, r, o.Duration)
+		n.Work, err = l.workOf(ctx, r, o.Duration)
 	}
 	if err != nil {
 		return jobs.Job{}, fringe.E(op, err)
@@ -91,7 +91,7 @@ func (l *Local) Start(ctx context.Context, id fringe.CallID) error {
 	if err := json.Unmarshal(job.Inputs, &r.Inputs); err != nil {
 		return fringe.E(op, err)
 	}
-	w, err := l.prepare(ctx, r, job.Duration)
+	w, err := l.workOf(ctx, r, job.Duration)
 	if err != nil {
 		return fringe.E(op, err)
 	}
@@ -109,10 +109,22 @@ func (l *Local) takes(op string, v *catalogue.Version) error {
 	if closed {
 		return stopping(op)
 	}
-	if v.Raw || v.Shape != fringe.Task {
-		return fringe.Errorf(op, fringe.Invalid, "%s is a service; only tasks are jobs", v.Ref())
+	if v.Raw {
+		return &fringe.Error{Op: op, Kind: fringe.Invalid, Message: v.Ref() + " takes the HTTP request itself and cannot be a job",
+			Cure: "call it at /function/" + string(v.Name)}
 	}
 	return nil
+}
+
+// workOf prepares a call. A service's runs in the cores and the memory of its
+// warm instances, as many at once as those take, and answers no other call.
+func (l *Local) workOf(ctx context.Context, r Request, duration time.Duration) (jobs.Work, error) {
+	w, err := l.prepare(ctx, r, duration)
+	if v := r.Version; v.Shape == fringe.Service {
+		w.Limits.CPU, w.Limits.Memory, w.Derivation = 0, 0, ""
+		w.Policy.AtOnce = max(1, v.Warm.Max) * max(1, v.Warm.Concurrency)
+	}
+	return w, err
 }
 
 // after says when a full queue is likely to have a place.

@@ -72,6 +72,9 @@ func (l *Local) execute(ctx context.Context, job *jobs.Job, outcome *jobs.Outcom
 	if err != nil {
 		return false, err
 	}
+	if v.Shape == fringe.Service {
+		return false, l.executeService(ctx, job, *v, inputs, outcome)
+	}
 	key := job.Derivation
 	if !former { // the data may have changed while the job waited
 		if key, err = l.derivation(ctx, v, r.env, job.Limits, inputs); err != nil {

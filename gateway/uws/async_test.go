@@ -10,7 +10,8 @@ import (
 
 // A job's whole life, as the standard tells it.
 func TestLife(t *testing.T) {
-	a := world.alice
+	w := start(t)
+	a := w.alice
 	at := a.create(t, "say", "TEXT=Hello, <world> & \"more\"", "RUNID=mine", "QUERY=", "LANG=ADQL")
 	j := a.job(t, at)
 	if j.Version != "1.1" || j.Phase != "PENDING" || j.Owner != "alice" || j.RunID != "mine" || j.Created == "" || j.Destroyed == "" {
@@ -78,7 +79,7 @@ func TestLife(t *testing.T) {
 	a.post(t, at+"/executionduration", "EXECUTIONDURATION=1").want(t, 403)
 
 	// Deleted, it is gone, and so is what it made.
-	if got := a.do(t, "DELETE", at, "", nil).want(t, 303); got.location != world.url+"/uws/say/async" {
+	if got := a.do(t, "DELETE", at, "", nil).want(t, 303); got.location != w.URL+"/uws/say/async" {
 		t.Errorf("DELETE sends to %q", got.location)
 	}
 	a.get(t, at).want(t, 404)
@@ -86,7 +87,8 @@ func TestLife(t *testing.T) {
 }
 
 func TestRunAtCreationAndAbort(t *testing.T) {
-	a := world.alice
+	w := start(t)
+	a := w.alice
 	at := a.create(t, "nap", "seconds=3600", "PHASE=RUN")
 	// WAIT with a phase that is not the job's answers at once.
 	if j := a.job(t, at+"?WAIT=-1&PHASE=PENDING"); j.Phase == "PENDING" {
@@ -107,7 +109,7 @@ func TestRunAtCreationAndAbort(t *testing.T) {
 		t.Errorf("after ABORT the job is %s", j.Phase)
 	}
 	a.post(t, at+"/phase", "PHASE=ABORT").want(t, 403)
-	if got := a.post(t, at, "ACTION=DELETE").want(t, 303); got.location != world.url+"/uws/nap/async" {
+	if got := a.post(t, at, "ACTION=DELETE").want(t, 303); got.location != w.URL+"/uws/nap/async" {
 		t.Errorf("ACTION=DELETE sends to %q", got.location)
 	}
 	a.get(t, at).want(t, 404)
@@ -118,7 +120,8 @@ func TestRunAtCreationAndAbort(t *testing.T) {
 }
 
 func TestFailure(t *testing.T) {
-	a := world.alice
+	w := start(t)
+	a := w.alice
 	at := a.create(t, "fail", "PHASE=RUN")
 	j := a.ended(t, at)
 	if j.Phase != "ERROR" || j.Error == nil || j.Error.Type != "fatal" || !j.Error.Detail || !strings.Contains(j.Error.Message, "code 7") {
@@ -133,7 +136,8 @@ func TestFailure(t *testing.T) {
 }
 
 func TestInlineUpload(t *testing.T) {
-	a := world.alice
+	w := start(t)
+	a := w.alice
 	at := a.multipart(t, "/uws/say/async", map[string]string{"mine": "from the file\n"}, "text=x", "file=param:mine").want(t, 303).location
 	j := a.job(t, at)
 	i := slices.IndexFunc(j.Parameters, func(p struct {
@@ -168,13 +172,14 @@ func TestInlineUpload(t *testing.T) {
 	// A part that is not there, and one that is too large.
 	a.multipart(t, "/uws/say/async", nil, "text=x", "file=param:mine").want(t, 403)
 	a.multipart(t, "/uws/say/async", map[string]string{"mine": strings.Repeat("x", 2<<20)}, "text=x", "file=param:mine").want(t, 413)
-	if got := world.admin.get(t, "/api/v1/datasets?prefix=upload:").want(t, 200); strings.Count(got.body, `"did"`) != 1 {
+	if got := w.admin.get(t, "/api/v1/datasets?prefix=upload:").want(t, 200); strings.Count(got.body, `"did"`) != 1 {
 		t.Errorf("the uploads of jobs that are gone, or were refused, are kept: %s", got.body)
 	}
 }
 
 func TestList(t *testing.T) {
-	b := world.bob
+	w := start(t)
+	b := w.bob
 	if got := b.listed(t, "/uws/say/async"); got != nil {
 		t.Errorf("bob sees %v", got)
 	}
@@ -206,7 +211,7 @@ func TestList(t *testing.T) {
 		b.get(t, "/uws/say/async"+wrong).want(t, 400)
 	}
 	// Another's job is not found, whatever is asked of it; an operator sees it.
-	a := world.alice
+	a := w.alice
 	if slices.Contains(a.listed(t, "/uws/say/async"), id(first)) {
 		t.Error("alice sees bob's job")
 	}
@@ -221,7 +226,7 @@ func TestList(t *testing.T) {
 	a.do(t, "DELETE", first, "", nil).want(t, 404)
 	a.do(t, "PUT", first+"/parameters/text", "", strings.NewReader("stolen")).want(t, 404)
 	a.get(t, strings.Replace(second, "/async/", "/sync/", 1)).want(t, 404)
-	if j := world.admin.job(t, first); j.parameter("text") != "1" {
+	if j := w.admin.job(t, first); j.parameter("text") != "1" {
 		t.Errorf("the operator sees %+v", j)
 	}
 	// A job of another function is not here.
@@ -229,7 +234,8 @@ func TestList(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	a := world.alice
+	w := start(t)
+	a := w.alice
 	for _, c := range []struct {
 		pairs []string
 		says  string
@@ -276,13 +282,13 @@ func TestRefused(t *testing.T) {
 	a.get(t, "/uws/say").want(t, 404)
 	a.do(t, "DELETE", at, "", nil).want(t, 303)
 
-	nobody := newUser("")
+	nobody := w.user("")
 	got := nobody.get(t, "/uws/say/async").want(t, 401)
 	challenges := strings.Join(got.header["Www-Authenticate"], ", ")
 	if !strings.Contains(challenges, "Bearer") || !strings.Contains(challenges, "Basic") {
 		t.Errorf("the challenges are %q", challenges)
 	}
-	req, _ := http.NewRequest("GET", world.url+"/uws/say/async", nil)
+	req, _ := http.NewRequest("GET", w.URL+"/uws/say/async", nil)
 	req.SetBasicAuth("anything", a.token)
 	res, err := a.http.Do(req)
 	if err != nil || res.StatusCode != 200 || res.Header.Get("X-VO-Authenticated") != "alice" {
@@ -292,10 +298,11 @@ func TestRefused(t *testing.T) {
 }
 
 func TestSync(t *testing.T) {
-	a := world.alice
+	w := start(t)
+	a := w.alice
 	for _, first := range []answer{a.post(t, "/uws/say/sync", "text=once"), a.get(t, "/uws/say/sync?TEXT=once")} {
 		at := first.want(t, 303).location
-		if !strings.HasPrefix(at, world.url+"/uws/say/sync/") {
+		if !strings.HasPrefix(at, w.URL+"/uws/say/sync/") {
 			t.Fatalf("sync sends to %q", at)
 		}
 		result := a.get(t, at).want(t, 303).location
@@ -307,9 +314,10 @@ func TestSync(t *testing.T) {
 }
 
 func TestSiblings(t *testing.T) {
-	a := world.alice
+	w := start(t)
+	a := w.alice
 	caps := a.get(t, "/uws/say/capabilities").want(t, 200)
-	for _, want := range []string{`standardID="ivo://ivoa.net/std/UWS#rest-1.1"`, world.url + "/uws/say/async</accessURL>", "<name>number</name>", "<unit>arcsec</unit>", "<dataType>integer</dataType>"} {
+	for _, want := range []string{`standardID="ivo://ivoa.net/std/UWS#rest-1.1"`, w.URL + "/uws/say/async</accessURL>", "<name>number</name>", "<unit>arcsec</unit>", "<dataType>integer</dataType>"} {
 		if !strings.Contains(caps.body, want) {
 			t.Errorf("capabilities has no %s:\n%s", want, caps.body)
 		}

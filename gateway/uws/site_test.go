@@ -1,12 +1,8 @@
 package uws_test
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
-	"context"
 	"encoding/xml"
-	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -16,128 +12,57 @@ import (
 	"strings"
 	"testing"
 
+	"fringe"
 	"fringe/client"
-	"fringe/driver/process"
-	"fringe/server"
+	"fringe/server/servertest"
 )
 
-// world is the one running site of this package's tests, with the functions of
-// testdata/functions, and clients that do not follow redirections by themselves.
-var world struct {
-	url   string
-	log   bytes.Buffer
-	alice *user // a caller
-	bob   *user // another
-	admin *user // an operator
+func TestMain(m *testing.M) { servertest.Main(m) }
+
+// world is a running site with the functions of testdata/functions.
+type world struct {
+	*servertest.Site
+	alice, bob, admin *user // two callers and an operator
 }
 
-// user is who asks.
+// user is who asks. Its client does not follow redirections.
 type user struct {
-	token string
-	http  *http.Client
+	token, url string
+	http       *http.Client
 }
 
-func TestMain(m *testing.M) {
-	process.Main()
-	if err := process.PrivateMounts(); err != nil {
-		fmt.Fprintln(os.Stderr, "no private mounts:", err)
-	}
-	code, err := withSite(m)
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "%v\n%s", err, world.log.String())
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func withSite(m *testing.M) (code int, err error) {
-	dir, err := os.MkdirTemp("", "fringe-uws-*")
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(dir)
-	cfg := server.Defaults()
-	cfg.Dir, cfg.Listen, cfg.Log, cfg.UploadMiB = filepath.Join(dir, "site"), "127.0.0.1:0", &world.log, 1
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	s, err := server.New(ctx, cfg)
-	if err != nil {
-		return 0, err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ctx) }()
-	defer func() {
-		cancel()
-		if e := <-ended; err == nil {
-			err = e
-		}
-	}()
-	world.url = s.URL()
-	if err := fill(cfg.Dir); err != nil {
-		return 0, err
-	}
-	return m.Run(), nil
-}
-
-// fill makes the principals, an environment and the functions.
-func fill(dir string) error {
-	ctx := context.Background()
-	token, err := os.ReadFile(filepath.Join(dir, "operator.token"))
-	if err != nil {
-		return err
-	}
-	world.admin = newUser(strings.TrimSpace(string(token)))
-	c, err := client.New(client.Config{URL: world.url, Token: world.admin.token})
-	if err != nil {
-		return err
-	}
-	for name, u := range map[string]**user{"alice": &world.alice, "bob": &world.bob} {
-		t, err := client.Send[client.Token](ctx, c, "POST", "/api/v1/tokens", client.CreateToken{Name: name, Role: "caller"})
-		if err != nil {
-			return err
-		}
-		*u = newUser(t.Secret)
-	}
-	res, err := c.Do(ctx, client.Request{Method: "POST", Path: "/api/v1/environments", Body: strings.NewReader("name: plain\ndescription: none\ncontract: exec\n")})
-	if err != nil {
-		return err
-	}
-	if out, err := io.ReadAll(res.Body); err != nil || !strings.Contains(string(out), `"digest"`) {
-		return fmt.Errorf("environment: %v %s", err, out)
-	}
-	files, err := filepath.Glob("testdata/functions/*.cwl")
-	if err != nil {
-		return err
+func start(t testing.TB) *world {
+	t.Helper()
+	cfg := servertest.Config(t.TempDir())
+	cfg.UploadMiB = 1
+	w := &world{Site: servertest.Start(t, cfg)}
+	w.Python()
+	files, err := filepath.Glob("testdata/functions/*")
+	if err != nil || files == nil {
+		t.Fatalf("no functions: %v", err)
 	}
 	for _, f := range files {
-		if err := publish(ctx, c, f); err != nil {
-			return fmt.Errorf("%s: %w", f, err)
+		doc, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
 		}
+		w.Publish(map[string]string{filepath.Base(f): string(doc)})
 	}
-	return nil
+	w.admin, w.alice, w.bob = w.user(w.Token), w.caller(t, "alice"), w.caller(t, "bob")
+	return w
 }
 
-func publish(ctx context.Context, c *client.Client, file string) error {
-	doc, err := os.ReadFile(file)
+func (w *world) caller(t testing.TB, name string) *user {
+	t.Helper()
+	made, err := client.Send[client.Token](t.Context(), w.Client, "POST", "/api/v1/tokens", client.CreateToken{Name: name, Role: fringe.Caller})
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	t := tar.NewWriter(z)
-	if err := t.WriteHeader(&tar.Header{Name: "function.cwl", Mode: 0o644, Size: int64(len(doc))}); err != nil {
-		return err
-	}
-	t.Write(doc)
-	t.Close()
-	z.Close()
-	_, err = client.Upload[client.Function](ctx, c, client.Request{Method: "POST", Path: "/api/v1/functions", Body: &b,
-		Header: http.Header{"Content-Type": {"application/gzip"}}})
-	return err
+	return w.user(made.Secret)
 }
 
-func newUser(token string) *user {
-	return &user{token: token, http: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+func (w *world) user(token string) *user {
+	return &user{token: token, url: w.URL, http: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // answer is what came back.
@@ -152,7 +77,7 @@ type answer struct {
 func (u *user) do(t testing.TB, method, at, contentType string, body io.Reader) answer {
 	t.Helper()
 	if strings.HasPrefix(at, "/") {
-		at = world.url + at
+		at = u.url + at
 	}
 	req, err := http.NewRequest(method, at, body)
 	if err != nil {
@@ -293,7 +218,7 @@ func (u *user) listed(t *testing.T, at string) []string {
 func (u *user) create(t testing.TB, function string, pairs ...string) string {
 	t.Helper()
 	a := u.post(t, "/uws/"+function+"/async", pairs...).want(t, 303)
-	if !strings.HasPrefix(a.location, world.url+"/uws/"+function+"/async/") {
+	if !strings.HasPrefix(a.location, u.url+"/uws/"+function+"/async/") {
 		t.Fatalf("the job is at %q", a.location)
 	}
 	return a.location
