@@ -54,7 +54,8 @@ type Cause string
 // The causes of an end.
 const (
 	Exited      Cause = "exited"        // by itself, with Exit.Code
-	Signalled   Cause = "signalled"     // by a signal of its own making (SIGSEGV, SIGABRT…)
+	Signalled   Cause = "signalled"     // its program, by a signal (SIGSEGV, SIGABRT…)
+	Killed      Cause = "killed"        // all of it from outside, by no doing of the driver or the program
 	OutOfMemory Cause = "out of memory" // the memory limit was met
 	TimedOut    Cause = "timed out"     // Limits.Time was met
 	Stopped     Cause = "stopped"       // Stop was called, or its context ended

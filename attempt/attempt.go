@@ -157,9 +157,10 @@ func (t *try) close(ctx context.Context, op string, err error) (Outcome, error) 
 	if err == nil {
 		return t.out, nil
 	}
-	if !t.running || !leaving(ctx) {
-		err = errors.Join(err, t.out.Close())
+	if t.running && leaving(ctx) {
+		t.out.views = nil // they are the instance's, for Resume
 	}
+	err = errors.Join(err, t.out.Close())
 	return t.out, fringe.E(op, err)
 }
 
@@ -308,7 +309,7 @@ func refusal(exit fringe.Exit, out string) error {
 
 // verdict turns an end that is no success into an error.
 func verdict(e *cwl.Execution, exit fringe.Exit, limits fringe.Limits, s *streams) error {
-	fail := func(c fringe.Component, cure, format string, args ...any) error {
+	fail := func(c fringe.Component, cure, format string, args ...any) *fringe.Error {
 		message := fmt.Sprintf(format, args...)
 		if tail := s.tail(); tail != "" {
 			message += "; its last words:\n" + tail
@@ -323,6 +324,10 @@ func verdict(e *cwl.Execution, exit fringe.Exit, limits fringe.Limits, s *stream
 		return fail(fringe.Memory, "give it less to do, or raise the function's memory limit", "%s was stopped at its memory limit of %s", program, bytesText(limits.Memory))
 	case fringe.Stopped:
 		return fail(fringe.Engine, "", "%s was stopped", program)
+	case fringe.Killed:
+		e := fail(fringe.Engine, "call it again", "%s was killed from outside with all that it had started", program)
+		e.Kind = fringe.Unavailable // nothing is wrong with the function
+		return e
 	case fringe.Signalled:
 		return fail(fringe.UserCode, "", "%s was ended by signal %d (%v)", program, exit.Signal, syscall.Signal(exit.Signal))
 	}

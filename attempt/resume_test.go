@@ -71,7 +71,10 @@ func makeAttempt(dir string) int {
 	go func() { <-term; leave(attempt.ErrLeave) }()
 	fmt.Println("making")
 	if err == nil {
-		_, err = attempt.Run(ctx, r)
+		var out attempt.Outcome
+		if out, err = attempt.Run(ctx, r); err != nil {
+			out.Close()
+		}
 	}
 	fmt.Println("made", err)
 	if err == nil {

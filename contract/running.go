@@ -145,9 +145,9 @@ func (r *running) exitError(op, when string, fn *fringe.Function) *fringe.Error 
 		e.Message = "the function met its time limit and was killed " + when
 	case fringe.Signalled:
 		e.Message = fmt.Sprintf("the function's process was ended by signal %d (%s) %s", r.exit.Signal, unix.SignalName(unix.Signal(r.exit.Signal)), when)
-	case fringe.Stopped:
+	case fringe.Stopped, fringe.Killed:
 		e.Kind, e.Component = fringe.Unavailable, fringe.Engine
-		e.Message = "the function's instance was stopped " + when
+		e.Message = fmt.Sprintf("the function's instance was %s %s", r.exit.Cause, when)
 		return e
 	default:
 		e.Message = fmt.Sprintf("the function's process exited with code %d %s", r.exit.Code, when)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"fringe"
 )
@@ -29,7 +30,15 @@ func LockDir(dir string) (*Lock, error) {
 	if err != nil {
 		return nil, explain(op, path, err)
 	}
-	if err := flock(f); err != nil {
+	err = flock(f)
+	// A server that was killed while it started a process leaves the lock
+	// with that process until it is its own program.
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(deadPatience); errors.Is(err, syscall.EWOULDBLOCK) && dead(holder(f)) && time.Now().Before(end); err = flock(f) {
+		<-tick.C
+	}
+	if err != nil {
 		defer f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, held(op, dir, f)
@@ -54,11 +63,26 @@ func flock(f *os.File) error {
 	}
 }
 
+// deadPatience bounds the wait for a lock whose holder is dead.
+const deadPatience = 5 * time.Second
+
+// holder gives the process that wrote its number last; 0 when there is none.
+func holder(f *os.File) int {
+	b, _ := io.ReadAll(io.NewSectionReader(f, 0, 32))
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil || pid < 0 {
+		return 0
+	}
+	return pid
+}
+
+// dead says whether there is no such process any more.
+func dead(pid int) bool { return pid > 0 && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
+
 // held is the refusal of a directory that another process has.
 func held(op, dir string, f *os.File) error {
 	who, cure := "another fringe server", "stop that server"
-	b, _ := io.ReadAll(io.LimitReader(f, 32))
-	if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && pid > 0 {
+	if pid := holder(f); pid > 0 {
 		who = fmt.Sprintf("another fringe server, process %d", pid)
 		cure = fmt.Sprintf("stop that server (kill %d)", pid)
 	}

@@ -54,7 +54,7 @@ func Run(t *testing.T, open func(t *testing.T) fringe.Driver) {
 		{"Conn", conn}, {"Dial", dial}, {"Leftovers", leftovers}, {"Many", many},
 		{"OwnerKilled", ownerKilled}, {"Bounded", bounded},
 		{"DurableAttach", durableAttach}, {"DurableEnded", durableEnded}, {"DurableStop", durableStop}, {"DurableTime", durableTime},
-		{"DurableMemory", durableMemory}, {"DurableSweep", durableSweep}, {"DurableStart", durableStart}, {"DurableRefused", durableRefused},
+		{"DurableMemory", durableMemory}, {"DurableKilled", durableKilled}, {"DurableSweep", durableSweep}, {"DurableStart", durableStart}, {"DurableRefused", durableRefused},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.run(&kit{T: t, suite: su, d: open(t), dir: t.TempDir()})

@@ -184,6 +184,17 @@ func durableMemory(k *kit) {
 	k.asBefore(id, e)
 }
 
+// Whoever kills all of an instance from outside is told from its own end.
+func durableKilled(k *kit) {
+	o := k.own()
+	id := o.owned()[0]
+	o.kill()
+	k.swept() // which kills
+	e := k.end(k.attach(k.open(k.T), id))
+	k.ended(e, fringe.Killed, 137)
+	k.asBefore(id, e)
+}
+
 func ownTwo(k *kit) {
 	durable := func(s *fringe.Spec) { s.Durable, s.Scratch = true, k.scratch(s.ID) }
 	k.owns(k.tree(durable).ID(), k.tree(durable).ID())

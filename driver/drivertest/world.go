@@ -146,7 +146,7 @@ func (k *kit) tree(change func(*fringe.Spec)) fringe.Instance {
 func owners() map[string]func(k *kit) {
 	return map[string]func(k *kit){
 		"OwnerKilled": ownTree, "DurableAttach": ownWaiting, "DurableEnded": ownWaiting, "DurableStop": ownWaiting, "DurableTime": ownLimited,
-		"DurableMemory": ownHog, "DurableSweep": ownTwo, "DurableStart": ownStarting,
+		"DurableMemory": ownHog, "DurableKilled": ownWaiting, "DurableSweep": ownTwo, "DurableStart": ownStarting,
 	}
 }
 

@@ -142,11 +142,11 @@ func (in *instance) result(last report, state *os.ProcessState) fringe.Exit {
 	}
 	status := syscall.WaitStatus(last.Status)
 	switch {
-	case last.What == "" || status.Signaled():
-		e.Signal, e.Cause = int(syscall.SIGKILL), fringe.Signalled
-		if last.What != "" {
-			e.Signal = int(status.Signal())
-		}
+	case last.What == "":
+		e.Signal, e.Cause = int(syscall.SIGKILL), fringe.Killed
+		e.Code = 128 + e.Signal
+	case status.Signaled():
+		e.Signal, e.Cause = int(status.Signal()), fringe.Signalled
 		e.Code = 128 + e.Signal
 	default:
 		e.Code = status.ExitStatus()
