@@ -27,14 +27,17 @@ import (
 // killed.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("FRINGE_JOBS_TEST"); dir != "" {
-		fmt.Println("ERROR", work(dir))
+		fmt.Println("ERROR", workOn(dir))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
 
 // ledger opens the jobs of a directory.
-func ledger(dir string) (*jobs.Jobs, *store.Store, error) {
+func ledger(dir string) (*jobs.Jobs, *store.Store, error) { return bounded(dir, 0, 0) }
+
+// bounded opens them with bounds on the queue.
+func bounded(dir string, most, perOwner int) (*jobs.Jobs, *store.Store, error) {
 	ctx := context.Background()
 	s, err := store.Open(ctx, store.Config{Path: filepath.Join(dir, "fringe.db")})
 	if err != nil {
@@ -43,13 +46,13 @@ func ledger(dir string) (*jobs.Jobs, *store.Store, error) {
 	if err := s.Migrate(ctx, map[string][]store.Migration{"jobs": jobs.Migrations()}); err != nil {
 		return nil, nil, err
 	}
-	j, err := jobs.New(jobs.Config{Store: s, Dir: filepath.Join(dir, "logs"), Log: slog.New(slog.DiscardHandler)})
+	j, err := jobs.New(jobs.Config{Store: s, Dir: filepath.Join(dir, "logs"), Queue: most, PerOwner: perOwner, Log: slog.New(slog.DiscardHandler)})
 	return j, s, err
 }
 
-// work takes jobs through their lives in several goroutines and tells each
+// workOn takes jobs through their lives in several goroutines and tells each
 // step once it is acknowledged.
-func work(dir string) error {
+func workOn(dir string) error {
 	j, _, err := ledger(dir)
 	if err != nil {
 		return err

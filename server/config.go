@@ -21,9 +21,11 @@ type Config struct {
 	Name      string        // of the site
 	CPU       float64       // cores for tasks
 	MemoryMiB int64         // memory for tasks
-	Queue     int           // tasks that may wait
+	Queue     int           // jobs that may wait
+	PerOwner  int           // jobs of one principal that may wait
 	Instances int           // warm instances at most
 	Roots     []string      // directories whose files callers may name by path
+	Callbacks []string      // hosts and networks to which callbacks may go, beside public ones
 	Drain     time.Duration // how long a stop waits for running calls
 	UploadMiB int64         // largest file in a call's own body
 	SODA      string        // path of the IVOA SODA service; empty: none
@@ -40,7 +42,7 @@ func Defaults() Config {
 		name = "site"
 	}
 	return Config{Listen: DefaultListen, Name: name, CPU: float64(runtime.NumCPU()), MemoryMiB: totalMemoryMiB() * 3 / 4,
-		Queue: 1000, Instances: 4 * runtime.NumCPU(), Drain: 30 * time.Second, UploadMiB: 1024, SODA: "/ska/datasets/soda", LogLevel: "info", Log: os.Stderr}
+		Queue: 100_000, PerOwner: 50_000, Instances: 4 * runtime.NumCPU(), Drain: 30 * time.Second, UploadMiB: 1024, SODA: "/ska/datasets/soda", LogLevel: "info", Log: os.Stderr}
 }
 
 // totalMemoryMiB reads the machine's memory; 4096 when it cannot be read.

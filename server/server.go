@@ -28,6 +28,7 @@ import (
 	"fringe/driver/process"
 	"fringe/gateway"
 	"fringe/jobs"
+	"fringe/notify"
 	"fringe/site"
 	"fringe/store"
 )
@@ -129,7 +130,7 @@ func (s *Server) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.jobs, err = jobs.New(jobs.Config{Store: s.store, Dir: filepath.Join(dir, "logs"), Queue: s.cfg.Queue, Log: s.log})
+	s.jobs, err = jobs.New(jobs.Config{Store: s.store, Dir: filepath.Join(dir, "logs"), Queue: s.cfg.Queue, PerOwner: s.cfg.PerOwner, Log: s.log})
 	if err != nil {
 		return err
 	}
@@ -156,6 +157,14 @@ func (s *Server) join(ctx context.Context) error {
 	if err := dr.Sweep(ctx, keep); err != nil {
 		return err
 	}
+	key, err := notify.Key(filepath.Join(dir, "callback.key"))
+	if err != nil {
+		return err
+	}
+	sender, err := notify.New(notify.Config{Key: key, Allow: s.cfg.Callbacks})
+	if err != nil {
+		return err
+	}
 	ca, err := catalogue.New(catalogue.Config{Store: s.store, Dir: filepath.Join(dir, "functions"), Log: s.log,
 		Derive: func(ctx context.Context, env fringe.EnvironmentName, dir, file string) ([]byte, error) {
 			return s.site.Derive(ctx, env, dir, file)
@@ -169,7 +178,7 @@ func (s *Server) join(ctx context.Context) error {
 			hidden = append(hidden, h)
 		}
 	}
-	s.site, err = site.New(site.Config{Dir: filepath.Join(dir, "scratch"), Python: python, Driver: dr, Catalogue: ca, Builder: bu, Data: s.data, Jobs: s.jobs,
+	s.site, err = site.New(site.Config{Dir: filepath.Join(dir, "scratch"), Python: python, Driver: dr, Catalogue: ca, Builder: bu, Data: s.data, Jobs: s.jobs, Notify: sender,
 		Log: s.log, CPU: s.cfg.CPU, Memory: s.cfg.MemoryMiB << 20, Instances: s.cfg.Instances,
 		Defaults: defaultLimits(), Hidden: hidden})
 	if err != nil {

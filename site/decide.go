@@ -17,7 +17,7 @@ type Shares struct {
 	Function    map[fringe.FunctionName]int    // attempts of a function at once
 	Environment map[fringe.EnvironmentName]int // attempts in an environment at once
 	Most        int                            // attempts of the site at once; 0: any number
-	Patience    time.Duration                  // how long a job whose turn it was may be overtaken by smaller ones; 0: five minutes
+	Patience    time.Duration                  // how long a job may be overtaken by younger, smaller ones; 0: five minutes
 }
 
 func (s *Shares) weight(name string) float64 {
@@ -50,11 +50,11 @@ type situation struct {
 	running []held
 	waiting []jobs.Waiting
 	used    map[branch]float64          // part of the site that each had on average lately
-	blocked map[fringe.CallID]time.Time // since when a job whose turn it was has not fitted
+	blocked map[fringe.CallID]time.Time // since when a job that does not fit has been overtaken
 }
 
-// decide says which jobs start now, in this order, and which are kept from
-// starting by their size.
+// decide says which jobs start now, in this order, and since when jobs that do
+// not fit have been overtaken.
 //
 // The turn goes to the namespace, in it to the principal, and among that
 // principal's jobs of the highest priority to the function, that has had least
@@ -72,10 +72,11 @@ func decide(s situation) (start []jobs.Waiting, blocked map[fringe.CallID]time.T
 			d.take(r)
 		}
 	}
+	var tooLarge *jobs.Waiting // the first of those whose turn it was that does not fit
 	for {
 		l := d.next()
 		if l == nil {
-			return start, d.blocked
+			return start, d.overtaken(start, tooLarge)
 		}
 		w := l.jobs[0]
 		l.jobs = l.jobs[1:]
@@ -84,13 +85,29 @@ func decide(s situation) (start []jobs.Waiting, blocked map[fringe.CallID]time.T
 		case d.fits(&w):
 			start = append(start, w)
 			d.take(&w)
-		default:
-			d.blocked[w.ID] = s.now
-			if since, before := s.blocked[w.ID]; before {
-				d.blocked[w.ID] = since
-			}
+		case tooLarge == nil:
+			tooLarge = &w
 		}
 	}
+}
+
+// overtaken gives since when jobs have been overtaken by younger, smaller ones:
+// those that were and still wait, and the one that it happens to now.
+func (d *decision) overtaken(start []jobs.Waiting, tooLarge *jobs.Waiting) map[fringe.CallID]time.Time {
+	blocked := map[fringe.CallID]time.Time{}
+	for i := range d.waiting {
+		w := &d.waiting[i]
+		started := slices.ContainsFunc(start, func(s jobs.Waiting) bool { return s.ID == w.ID })
+		if since, ok := d.blocked[w.ID]; ok && !started {
+			blocked[w.ID] = since
+		}
+	}
+	if w := tooLarge; w != nil && blocked[w.ID].IsZero() && slices.ContainsFunc(start, func(s jobs.Waiting) bool {
+		return s.Seq > w.Seq && (s.CPU < w.CPU || s.Memory < w.Memory)
+	}) {
+		blocked[w.ID] = d.now
+	}
+	return blocked
 }
 
 // line is the waiting jobs of one function of one principal.
@@ -111,7 +128,6 @@ type decision struct {
 	count      int
 	lines      []*line
 	oldest     map[branch]int64 // place of its oldest job, which decides between equals
-	blocked    map[fringe.CallID]time.Time
 
 	reserved    *jobs.Waiting // for whom room is left
 	lateCPU     float64       // what runs that was started while room was left
@@ -121,7 +137,7 @@ type decision struct {
 
 func newDecision(s *situation) *decision {
 	d := &decision{situation: s, freeCPU: s.cpu, freeMemory: s.memory, has: map[branch]float64{}, owners: map[string]int{},
-		functions: map[fringe.FunctionName]int{}, envs: map[fringe.EnvironmentName]int{}, oldest: map[branch]int64{}, blocked: map[fringe.CallID]time.Time{}}
+		functions: map[fringe.FunctionName]int{}, envs: map[fringe.EnvironmentName]int{}, oldest: map[branch]int64{}}
 	for b, u := range s.used {
 		d.has[b] = u
 	}
@@ -162,7 +178,7 @@ func (d *decision) reserve() {
 	patience := cmp.Or(d.shares.Patience, 5*time.Minute)
 	for i := range d.waiting {
 		w := &d.waiting[i]
-		since, ok := d.situation.blocked[w.ID]
+		since, ok := d.blocked[w.ID]
 		if over := since.Add(patience); ok && !over.After(d.now) && (d.reserved == nil || over.Before(d.reservation)) {
 			d.reserved, d.reservation = w, over
 		}

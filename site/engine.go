@@ -53,7 +53,7 @@ func newEngine(l *Local) *engine {
 
 // loop starts queued jobs until ctx ends, then leaves the attempts to go on by
 // themselves.
-func (e *engine) loop(ctx context.Context) error {
+func (e *engine) loop(ctx context.Context) {
 	beat, look := time.NewTicker(heartbeat), time.NewTicker(reconcile)
 	defer beat.Stop()
 	defer look.Stop()
@@ -71,7 +71,7 @@ func (e *engine) loop(ctx context.Context) error {
 			e.reconcile(ctx)
 		case <-ctx.Done():
 			e.leave()
-			return nil
+			return
 		}
 	}
 }
@@ -246,6 +246,7 @@ func (e *engine) reconcile(ctx context.Context) {
 		e.site.cfg.Log.Error("queue not reconciled", "err", err)
 	}
 	e.recover(ctx)
+	e.site.expire(ctx)
 	overdue, err := e.site.cfg.Jobs.Overdue(ctx, 100)
 	if err != nil {
 		e.site.cfg.Log.Error("overdue jobs not looked at", "err", err)

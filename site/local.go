@@ -3,7 +3,6 @@ package site
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"fringe/catalogue"
 	"fringe/data"
 	"fringe/jobs"
+	"fringe/notify"
 	"fringe/pool"
 )
 
@@ -29,6 +29,7 @@ type Config struct {
 	Builder   *build.Builder
 	Data      *data.Data
 	Jobs      *jobs.Jobs
+	Notify    *notify.Sender // sends results to callbacks
 	Log       *slog.Logger
 
 	CPU       float64       // cores for tasks
@@ -109,12 +110,15 @@ func (l *Local) instances() string { return filepath.Join(l.cfg.Dir, "instances"
 // Run runs jobs and keeps the pool until ctx ends, then stops every instance.
 // Jobs that have not ended are taken up by the next Run.
 func (l *Local) Run(ctx context.Context) error {
-	engine, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- l.engine.loop(engine) }()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var ended sync.WaitGroup
+	ended.Go(func() { l.engine.loop(ctx) })
+	ended.Go(func() { l.deliver(ctx) })
 	err := l.pool.Run(ctx)
 	stop()
-	return errors.Join(err, <-ended)
+	ended.Wait()
+	return err
 }
 
 // Drain refuses new calls, waits for the calls of services until ctx ends, and

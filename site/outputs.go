@@ -7,6 +7,7 @@ import (
 
 	"fringe"
 	"fringe/data"
+	"fringe/jobs"
 )
 
 // maker is the call that outputs are of.
@@ -119,4 +120,30 @@ func (l *Local) removeProducts(ctx context.Context, id fringe.CallID) error {
 			return nil
 		}
 	}
+}
+
+// expire archives the jobs whose time of destruction has come: their products
+// and logs go, the record stays. One that has not ended is aborted.
+func (l *Local) expire(ctx context.Context) {
+	expired, err := l.cfg.Jobs.Expired(ctx, 20)
+	if err != nil {
+		l.cfg.Log.Error("expired jobs not looked at", "err", err)
+	}
+	for _, job := range expired {
+		if err := l.archive(ctx, job); err != nil {
+			l.cfg.Log.Error("expired job not archived", "call", job.ID, "err", err)
+		}
+	}
+}
+
+func (l *Local) archive(ctx context.Context, job jobs.Job) error {
+	if !job.Phase.Final() {
+		if err := l.Abort(ctx, job.ID); err != nil && fringe.KindOf(err) != fringe.Conflict {
+			return err
+		}
+	}
+	if err := l.removeProducts(ctx, job.ID); err != nil {
+		return err
+	}
+	return l.cfg.Jobs.Archive(ctx, job.ID)
 }

@@ -50,6 +50,11 @@ func (l *Local) submit(ctx context.Context, r Request, o Options) (jobs.Job, err
 	if o.Priority < -100 || o.Priority > 100 {
 		return jobs.Job{}, fringe.Errorf(op, fringe.Invalid, "the priority %d is not between -100 and 100", o.Priority)
 	}
+	if o.Callback != "" {
+		if err := l.cfg.Notify.Check(o.Callback); err != nil {
+			return jobs.Job{}, fringe.E(op, err)
+		}
+	}
 	var err error
 	if o.Hold {
 		n.Version, n.Digest = r.Version.Version, r.Version.Digest

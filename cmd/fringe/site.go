@@ -62,6 +62,7 @@ calls end, then stops.`,
 	f.Int64Var(&cfg.MemoryMiB, "memory", cfg.MemoryMiB, "MiB of memory for tasks")
 	f.IntVar(&cfg.Queue, "queue", cfg.Queue, "tasks that may wait; more are answered 429")
 	f.IntVar(&cfg.Instances, "instances", cfg.Instances, "warm instances at most")
+	f.StringSliceVar(&cfg.Callbacks, "callback-allow", nil, "host or network (10.1.0.0/16) to which callbacks may go, beside public ones")
 	f.StringSliceVar(&cfg.Roots, "data-root", nil, "directory whose files callers may name by path (operators may name any)")
 	f.DurationVar(&cfg.Drain, "drain", cfg.Drain, "how long a stop waits for running calls")
 	f.Int64Var(&cfg.UploadMiB, "max-upload", cfg.UploadMiB, "MiB of the largest file in a call's own body")
