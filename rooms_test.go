@@ -40,8 +40,9 @@ var mayImport = map[string][]string{
 	"server":                {"", "attempt", "auth", "build", "catalogue", "client", "contract", "cwl", "data", "driver/process", "gateway", "gateway/soda", "gateway/uws", "jobs", "notify", "pool", "python", "site", "store"},
 	"server/servertest":     {"", "client", "driver/process", "server"},
 	"cmd/fringe":            {"", "attempt", "client", "cwl", "data", "driver/process", "server"},
-	"bench/site":            {"client"},
-	"bench/warm":            {"", "client", "contract", "contract/contracttest", "driver/process", "pool"},
+	"bench/local":           {"client"},
+	"bench/site":            {"bench/local", "client"},
+	"bench/warm":            {"", "bench/local", "client", "contract", "contract/contracttest", "driver/process", "pool"},
 }
 
 // livesOnlyIn says where third-party modules may be imported; the longest

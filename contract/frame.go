@@ -39,6 +39,8 @@ type frames struct {
 	conn io.Reader
 	buf  []byte
 	r, w int
+
+	inside bool // a header was read, its payload was not
 }
 
 func putHeader(b []byte, kind byte, n int) {
@@ -87,6 +89,7 @@ func (f *frames) next() (kind byte, n int, err error) {
 		return 0, 0, fmt.Errorf("%w: a frame of kind %q with %d bytes", errGarbage, kind, size)
 	}
 	f.r += frameHeader
+	f.inside = true
 	return kind, int(size), nil
 }
 
@@ -98,6 +101,7 @@ func (f *frames) payload(n int) ([]byte, error) {
 		}
 		b := f.buf[f.r : f.r+n]
 		f.r += n
+		f.inside = false
 		return b, nil
 	}
 	b := make([]byte, 0, min(n, maxPiece)) // grows with what comes, not with what was announced
@@ -110,6 +114,7 @@ func (f *frames) payload(n int) ([]byte, error) {
 			return nil, noEOF(err)
 		}
 	}
+	f.inside = false
 	return b, nil
 }
 

@@ -22,7 +22,7 @@ const (
 
 	// orphanTime bounds how long a worker may be busy with calls for which
 	// nobody waits any more.
-	orphanTime = time.Second
+	orphanTime = 250 * time.Millisecond
 
 	// glance is how often contexts are looked at while an answer is waited for.
 	glance = 20 * time.Millisecond
@@ -60,7 +60,9 @@ func (w *Worker) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, er
 		return w.invokeRaw(t)
 	}
 	res, err := w.answer(t)
-	w.pass(t)
+	if !t.gone {
+		w.pass(t)
+	}
 	return res, err
 }
 
@@ -158,16 +160,29 @@ func (w *Worker) attend() {
 		if t.gone || t == w.reader || t.ctx.Err() == nil {
 			continue
 		}
-		t.gone = true
+		w.orphan(t)
 		t.baton <- struct{}{}
-		time.AfterFunc(orphanTime, func() {
-			w.mu.Lock()
-			stuck := slices.Contains(w.line, t)
-			w.mu.Unlock()
-			if stuck {
-				w.kill()
-			}
-		})
+	}
+}
+
+// orphan lets the call end for nobody: a short one ends soon, and the worker
+// lives on. The caller holds mu.
+func (w *Worker) orphan(t *turn) {
+	t.gone = true
+	time.AfterFunc(orphanTime, func() { w.look(t) })
+}
+
+// look stops a worker that has been busy with orphans for too long.
+func (w *Worker) look(t *turn) {
+	w.mu.Lock()
+	waiting := slices.Contains(w.line, t)
+	busy := waiting && w.line[0].gone
+	w.mu.Unlock()
+	switch {
+	case busy:
+		w.kill()
+	case waiting: // behind a call that is somebody's
+		time.AfterFunc(orphanTime, func() { w.look(t) })
 	}
 }
 
@@ -243,11 +258,21 @@ func (w *Worker) answer(t *turn) (*fringe.Result, error) {
 	}
 	w.reader = t
 	for {
-		kind, b, err := w.frame(first.call.Log)
+		log := first.call.Log
+		if first.gone {
+			log = nil
+		}
+		kind, b, err := w.frame(log)
 		if err == nil && kind != frameAnswer && kind != frameFailed {
 			err = fmt.Errorf("%w: a frame of kind %q in answer to a typed call", errGarbage, kind)
 		}
 		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded) && !w.in.inside && errors.Is(t.ctx.Err(), context.Canceled):
+			w.mu.Lock()
+			w.orphan(t)
+			w.hand()
+			w.mu.Unlock()
+			return nil, t.ctx.Err()
 		case err != nil:
 			return nil, w.broken(t, err, hungUp(err) || first != t)
 		case first != t:

@@ -30,10 +30,10 @@ type Load struct {
 // at a time, in the order of their coming: typed calls are sent ahead, so that
 // it has the next one at hand when it has answered; raw calls wait.
 //
-// A running handler cannot be interrupted safely: when the context of the call
-// that is handled ends before the answer, the instance is stopped, and those in
-// line behind it were not begun. A call in line whose context ends is answered
-// for nobody.
+// A running handler cannot be interrupted safely. When the time of the call
+// that is handled is up, the instance is stopped, and those in line behind it
+// were not begun. A call whose caller has left is answered for nobody; only
+// when the instance is not done with it after orphanTime it is stopped.
 type Worker struct {
 	running
 	conn net.Conn

@@ -460,6 +460,18 @@ func TestLine(t *testing.T) {
 			t.Errorf("fourth = %v, log %q", out, log)
 		}
 	})
+	t.Run("AShortCallThatIsLeftCostsNoWorker", func(t *testing.T) {
+		w := startWorker(t, "typed.py", false)
+		ctx, cancel := context.WithCancel(t.Context())
+		first, _ := start(w, object{"do": "sleep", "number": 0.1}, ctx)
+		cancel()
+		if err := <-first; err != context.Canceled {
+			t.Errorf("first = %v", err)
+		}
+		if out, _, _ := do(t, w, object{"text": "second"}); out["text"] != "second" {
+			t.Errorf("second = %v", out)
+		}
+	})
 	t.Run("ThoseBehindACancelledCallWereNotBegun", func(t *testing.T) {
 		w := startWorker(t, "typed.py", false)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Measure, and print Markdown: the site as its users meet it, then warm calls
-# against a bare reverse proxy in the same run.
+# Measure, and print Markdown: the site as its users meet it, warm calls against
+# a bare reverse proxy in the same run, and the allocations of a warm call. It
+# starts what it measures.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 go run ./bench/site
-go run ./bench/warm
+go run ./bench/warm -stream 256
+go test ./server -run '^$' -bench Echo -benchtime 3s

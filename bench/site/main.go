@@ -10,7 +10,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"flag"
@@ -23,11 +22,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
+	"fringe/bench/local"
 	"fringe/client"
 )
 
@@ -39,93 +37,29 @@ func main() {
 	functions := flag.Int("functions", 10000, "functions in the catalogue part")
 	rounds := flag.Int("rounds", 5, "pairs in the tool part")
 	flag.Parse()
-	b, err := start(*bin, *repo)
+	site, err := local.Start(*bin)
 	if err != nil {
 		log.Fatal(err)
 	}
+	b := &bench{site, *bin, *repo}
 	err = b.run(strings.Split(*parts, ","), *functions, *rounds)
-	b.stop()
+	b.Stop()
 	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// bench is one server under measurement.
+// bench is one site under measurement.
 type bench struct {
-	bin, repo, dir string
-	cmd            *exec.Cmd
-	client         *client.Client
-	ready          time.Duration
-	pid            int
-}
-
-func start(bin, repo string) (*bench, error) {
-	dir, err := os.MkdirTemp("", "fringe-bench-*")
-	if err != nil {
-		return nil, err
-	}
-	b := &bench{bin: bin, repo: repo, dir: dir}
-	if err := b.serve(); err != nil {
-		os.RemoveAll(dir)
-		return nil, err
-	}
-	return b, nil
-}
-
-func (b *bench) site() string { return filepath.Join(b.dir, "site") }
-
-// serve starts the server and waits for its first line.
-func (b *bench) serve() error {
-	begin := time.Now()
-	b.cmd = exec.Command(b.bin, "serve", "--dir", b.site(), "--listen", "127.0.0.1:0", "--log-level", "warn")
-	b.cmd.Stderr = os.Stderr
-	out, err := b.cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := b.cmd.Start(); err != nil {
-		return err
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		return fmt.Errorf("the server did not start: %w", err)
-	}
-	b.ready = time.Since(begin)
-	b.pid = b.cmd.Process.Pid
-	go io.Copy(io.Discard, out)
-	u := strings.TrimSpace(line[strings.Index(line, "http://"):])
-	token, err := os.ReadFile(filepath.Join(b.site(), "operator.token"))
-	if err != nil {
-		return err
-	}
-	b.client, err = client.New(client.Config{URL: u, Token: strings.TrimSpace(string(token))})
-	return err
-}
-
-func (b *bench) halt() {
-	b.cmd.Process.Signal(syscall.SIGTERM)
-	b.cmd.Wait()
-}
-
-func (b *bench) stop() {
-	b.halt()
-	os.RemoveAll(b.dir)
-}
-
-func (b *bench) cli(args ...string) error {
-	cmd := exec.Command(b.bin, append(args, "--dir", b.site())...)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("fringe %s: %w\n%s", strings.Join(args, " "), err, out)
-	}
-	return nil
+	*local.Site
+	bin, repo string
 }
 
 func (b *bench) run(parts []string, functions, rounds int) error {
-	if err := b.cli("env", "build", filepath.Join(b.repo, "environments")); err != nil {
+	if err := b.Run("env", "build", filepath.Join(b.repo, "environments")); err != nil {
 		return err
 	}
-	if err := b.cli("publish", filepath.Join(b.repo, "functions")); err != nil {
+	if err := b.Run("publish", filepath.Join(b.repo, "functions")); err != nil {
 		return err
 	}
 	for _, p := range parts {
@@ -149,24 +83,8 @@ func (b *bench) run(parts []string, functions, rounds int) error {
 	return nil
 }
 
-// memory gives a line of /proc/PID/status in MB.
-func (b *bench) memory(field string) float64 {
-	doc, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(doc)) {
-		if rest, ok := strings.CutPrefix(line, field+":"); ok {
-			kb, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			return kb / 1024
-		}
-	}
-	return 0
-}
-
 func (b *bench) idle() error {
-	b.halt()
-	if err := b.serve(); err != nil {
+	if err := b.Restart(); err != nil {
 		return err
 	}
 	time.Sleep(3 * time.Second)
@@ -175,14 +93,14 @@ func (b *bench) idle() error {
 		return err
 	}
 	fmt.Printf("\n### Idle\n\n| figure | value |\n|---|---:|\n| binary | %.1f MB |\n| start to ready, existing directory | %.0f ms |\n| resident memory, idle | %.1f MB |\n",
-		float64(info.Size())/1e6, b.ready.Seconds()*1000, b.memory("VmRSS"))
+		float64(info.Size())/1e6, b.Ready.Seconds()*1000, b.Memory("VmRSS"))
 	return nil
 }
 
 // call makes one call and gives how long it took.
 func (b *bench) call(name string, inputs any) (time.Duration, map[string]any, error) {
 	begin := time.Now()
-	out, err := client.Send[map[string]any](context.Background(), b.client, "POST", "/function/"+name, inputs)
+	out, err := client.Send[map[string]any](context.Background(), b.Client, "POST", "/function/"+name, inputs)
 	return time.Since(begin), out, err
 }
 
@@ -215,16 +133,16 @@ outputs:
 `
 
 func (b *bench) reference() error {
-	tool := filepath.Join(b.dir, "size-of.cwl")
+	tool := filepath.Join(b.Dir, "size-of.cwl")
 	if err := os.WriteFile(tool, fmt.Appendf(nil, referenceTool, "size-of", "wsclean"), 0o644); err != nil {
 		return err
 	}
-	if err := b.cli("publish", tool); err != nil {
+	if err := b.Run("publish", tool); err != nil {
 		return err
 	}
 	sizes := map[string]int64{"small": 1 << 10, "large": 1 << 30}
 	for name, size := range sizes {
-		p := filepath.Join(b.dir, name)
+		p := filepath.Join(b.Dir, name)
 		f, err := os.Create(p)
 		if err != nil {
 			return err
@@ -238,7 +156,7 @@ func (b *bench) reference() error {
 		if err := f.Close(); err != nil {
 			return err
 		}
-		if err := b.cli("data", "add", "bench:"+name, p); err != nil {
+		if err := b.Run("data", "add", "bench:"+name, p); err != nil {
 			return err
 		}
 	}
@@ -266,7 +184,7 @@ func (b *bench) tool(rounds int) error {
 	}
 	ms1, _ := out["ms"].(map[string]any)
 	location, _ := ms1["location"].(string)
-	d, err := client.Get[client.Dataset](context.Background(), b.client, "/api/v1/datasets/"+client.EscapePath(location), nil)
+	d, err := client.Get[client.Dataset](context.Background(), b.Client, "/api/v1/datasets/"+client.EscapePath(location), nil)
 	if err != nil {
 		return err
 	}
@@ -297,12 +215,12 @@ func (b *bench) tool(rounds int) error {
 	}
 	slices.Sort(ratios)
 	fmt.Printf("\n### wsclean on a measurement set of %.0f MB (%d pairs)\n\n| run | median s |\n|---|---:|\n| bare | %.3f |\n| through Fringe | %.3f |\n| ratio, median of pairs (min, max) | %.3f (%.3f, %.3f) |\n| peak server memory | %.1f MB |\n",
-		float64(d.Size)/1e6, rounds, median(bare).Seconds(), median(through).Seconds(), ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1], b.memory("VmHWM"))
+		float64(d.Size)/1e6, rounds, median(bare).Seconds(), median(through).Seconds(), ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1], b.Memory("VmHWM"))
 	return nil
 }
 
 func (b *bench) bareWsclean(path string, i int) (time.Duration, error) {
-	dir := filepath.Join(b.dir, "bare", fmt.Sprint(i))
+	dir := filepath.Join(b.Dir, "bare", fmt.Sprint(i))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return 0, err
 	}
@@ -324,7 +242,7 @@ func (b *bench) catalogue(n int) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(b.dir, "many")
+	dir := filepath.Join(b.Dir, "many")
 	for i := range n {
 		name := fmt.Sprintf("many-%05d", i)
 		f := filepath.Join(dir, fmt.Sprint(i/500), name+".cwl")
@@ -345,7 +263,7 @@ func (b *bench) catalogue(n int) error {
 		if err != nil {
 			return err
 		}
-		if err := b.cli(append([]string{"publish"}, files...)...); err != nil {
+		if err := b.Run(append([]string{"publish"}, files...)...); err != nil {
 			return err
 		}
 	}
@@ -358,7 +276,7 @@ func (b *bench) catalogue(n int) error {
 	for _, k := range []string{"echo, p50", "list, p99", "search, p99"} {
 		fmt.Printf("| %s | %.3f | %.3f | %.2f |\n", k, ms(before[k]), ms(after[k]), after[k].Seconds()/before[k].Seconds())
 	}
-	fmt.Printf("\npublished at %.0f functions/s; resident memory %.1f MB\n", float64(n)/publish.Seconds(), b.memory("VmRSS"))
+	fmt.Printf("\npublished at %.0f functions/s; resident memory %.1f MB\n", float64(n)/publish.Seconds(), b.Memory("VmRSS"))
 	return nil
 }
 
@@ -381,7 +299,7 @@ func (b *bench) catalogueTimes() (map[string]time.Duration, error) {
 				v.Set("q", q)
 			}
 			begin := time.Now()
-			res, err := b.client.Do(context.Background(), client.Request{Method: http.MethodGet, Path: "/api/v1/functions", Query: v})
+			res, err := b.Client.Do(context.Background(), client.Request{Method: http.MethodGet, Path: "/api/v1/functions", Query: v})
 			if err != nil {
 				return nil, err
 			}

@@ -1,15 +1,17 @@
 // Command warm measures what a warm call costs, against a bare reverse proxy in
 // the same run:
 //
-//	echo    a bare Go net/http echo
-//	proxy   a bare httputil.ReverseProxy in front of echo
-//	python  a net/http server, the pool and an echo in a Python worker
-//	http    a net/http server, the pool and a Go echo behind the http contract
+//	echo       a bare Go net/http echo
+//	proxy      a bare httputil.ReverseProxy in front of echo
+//	python     a net/http server, the pool and an echo in a Python worker
+//	http       a net/http server, the pool and echo behind the http contract
+//	site       POST /function/echo on a site: functions/echo, with token, validation, metrics
+//	site-http  the same for echo behind the http contract
 //
-// Further targets are given with -url name=URL; they must answer POST. The load
-// generator is wrk. The table goes to stdout: latencies at one connection,
-// requests per second at several, and the medians of their ratios to the proxy in
-// the same round.
+// The load generator is wrk. The table goes to stdout: latencies at one
+// connection, requests per second at several, the medians of their ratios to
+// the proxy in the same round, and the processor time of a call in all its
+// processes, which other work on the machine changes least.
 package main
 
 import (
@@ -49,20 +51,26 @@ type options struct {
 	size        int
 	workers     int
 	only        []string
-	headers     []string
-	stream      int // MiB; 0: none
+	binary      string // of Fringe
+	stream      int    // MiB; 0: none
 }
 
 // target is what is measured.
 type target struct {
-	name string
-	url  string
-	pid  int // of its server; 0 when that is not ours
+	name   string
+	url    string
+	token  string // empty: none is needed
+	pid    int    // of its server
+	behind int    // of a further server that does its work; 0: none
 }
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("warm: ")
+	if len(os.Args) == 2 && os.Args[1] == programRole {
+		serve(programRole)
+		return
+	}
 	if role := os.Getenv("WARM_ROLE"); role != "" {
 		serve(role)
 		return
@@ -74,28 +82,16 @@ func main() {
 
 func run() error {
 	var o options
-	var targets []target
 	flag.DurationVar(&o.duration, "d", time.Second, "`time` of one measurement, in whole seconds")
 	flag.IntVar(&o.rounds, "rounds", 9, "`number` of interleaved rounds; the median counts")
 	flag.StringVar(&o.python, "python", "/usr/bin/python3", "the `interpreter`")
+	flag.StringVar(&o.binary, "fringe", "bin/fringe", "the `binary` of the site")
 	flag.StringVar(&o.repo, "repo", ".", "the `directory` of the repository")
 	flag.IntVar(&o.size, "size", 1024, "`bytes` of the message")
 	flag.IntVar(&o.workers, "workers", 0, "most `workers`; 0: the pool's default")
 	flag.IntVar(&o.stream, "stream", 0, "also stream bodies of so many `MiB`")
 	c := flag.String("c", "1,16,64", "`connections`")
 	only := flag.String("only", "", "measure only these `targets`, by comma")
-	flag.Func("url", "a further target, `name=URL`", func(s string) error {
-		name, u, ok := strings.Cut(s, "=")
-		if !ok {
-			return errors.New("write name=URL")
-		}
-		targets = append(targets, target{name: name, url: u})
-		return nil
-	})
-	flag.Func("header", "a header for all targets, `Name: value`", func(s string) error {
-		o.headers = append(o.headers, s)
-		return nil
-	})
 	flag.Parse()
 	for s := range strings.SplitSeq(*c, ",") {
 		n, err := strconv.Atoi(s)
@@ -112,17 +108,16 @@ func run() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	own, closeAll, err := startAll(ctx, o)
+	targets, closeAll, err := startAll(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer closeAll()
-	targets = append(own, targets...)
 	if err := measure(ctx, o, targets); err != nil {
 		return err
 	}
 	if o.stream > 0 {
-		return streamAll(ctx, o, own)
+		return streamAll(ctx, o, targets)
 	}
 	return nil
 }
@@ -136,24 +131,38 @@ func startAll(ctx context.Context, o options) ([]target, func(), error) {
 			s()
 		}
 	}
-	echo := ""
+	var echo target
 	for _, name := range []string{"echo", "proxy", "python", "http"} {
-		if len(o.only) > 0 && !slices.Contains(o.only, name) && name != "echo" {
+		if !o.wants(name) && name != "echo" {
 			continue
 		}
-		t, end, err := startRole(ctx, o, name, echo)
+		t, end, err := startRole(ctx, o, name, echo.url)
 		if err != nil {
 			stop()
 			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		}
 		stops = append(stops, end)
-		if name == "echo" {
-			echo = t.url
+		switch name {
+		case "echo":
+			echo = t
+		case "proxy":
+			t.behind = echo.pid
 		}
 		targets = append(targets, t)
 	}
+	if o.wants("site") || o.wants("site-http") {
+		more, end, err := startSite(o)
+		if err != nil {
+			stop()
+			return nil, nil, err
+		}
+		stops = append(stops, end)
+		targets = append(targets, more...)
+	}
 	return targets, stop, nil
 }
+
+func (o options) wants(name string) bool { return len(o.only) == 0 || slices.Contains(o.only, name) }
 
 // startRole starts this program again as a server.
 func startRole(ctx context.Context, o options, role, echo string) (target, func(), error) {
@@ -187,14 +196,14 @@ func startRole(ctx context.Context, o options, role, echo string) (target, func(
 		end()
 		return target{}, nil, errors.New("the server did not start")
 	}
-	return target{role, u, cmd.Process.Pid}, end, nil
+	return target{name: role, url: u, pid: cmd.Process.Pid}, end, nil
 }
 
 // serve is the life of a measured server.
 func serve(role string) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if role == "program" {
+	if role == programRole {
 		program(ctx)
 		return
 	}
@@ -224,7 +233,7 @@ func handlerOf(role string) (http.Handler, func(), error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		p := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }, BufferPool: &buffers{},
+		p := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }, BufferPool: &buffers{}, ErrorLog: log.New(io.Discard, "", 0), // wrk leaves in the middle of calls
 			Transport: &http.Transport{MaxIdleConns: 1000, MaxIdleConnsPerHost: 1000}}
 		return p, nothing, nil
 	case "python", "http":
@@ -256,6 +265,8 @@ func echo(w http.ResponseWriter, r *http.Request) {
 }
 
 type onlyWriter struct{ io.Writer }
+
+const programRole = "program"
 
 // program is the echo that the http contract speaks with.
 func program(ctx context.Context) {
@@ -291,7 +302,7 @@ func pooled(role string) (http.Handler, func(), error) {
 			if err != nil {
 				return nil, err
 			}
-			return contract.StartHTTP(ctx, contracttest.Driver{}, fringe.Spec{ID: "echo", Argv: []string{self}, Env: []string{"WARM_ROLE=program"}, Dir: "/tmp", Scratch: scratch})
+			return contract.StartHTTP(ctx, contracttest.Driver{}, fringe.Spec{ID: "echo", Argv: []string{self}, Env: []string{"WARM_ROLE=" + programRole}, Dir: "/tmp", Scratch: scratch})
 		}
 	}
 	p, err := pool.New(pool.Config{Start: start})

@@ -15,17 +15,21 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fringe/bench/local"
 )
 
 // point is one measurement.
 type point struct {
 	p50, p99 time.Duration
 	rate     float64
+	cpu      time.Duration // of a call, in all processes that serve it
 }
 
 var (
 	percentile = regexp.MustCompile(`(?m)^\s+(50|99)%\s+([0-9.]+)(us|ms|s)`)
 	rate       = regexp.MustCompile(`Requests/sec:\s+([0-9.]+)`)
+	calls      = regexp.MustCompile(`(\d+) requests in`)
 	bad        = regexp.MustCompile(`(?m)(Non-2xx.*|Socket errors.*)$`)
 )
 
@@ -41,11 +45,11 @@ func measure(ctx context.Context, o options, targets []target) error {
 		return err
 	}
 	script := filepath.Join(dir, "post.lua")
-	if err := os.WriteFile(script, []byte(lua(body, o.headers)), 0o600); err != nil {
+	if err := os.WriteFile(script, []byte(lua(body)), 0o600); err != nil {
 		return err
 	}
 	for _, t := range targets {
-		if err := check(ctx, t, body, o.headers); err != nil {
+		if err := check(ctx, t, body); err != nil {
 			return err
 		}
 	}
@@ -69,27 +73,18 @@ func measure(ctx context.Context, o options, targets []target) error {
 	return nil
 }
 
-func lua(body []byte, headers []string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "wrk.method = \"POST\"\nwrk.body = %s\nwrk.headers[\"Content-Type\"] = \"application/json\"\n", strconv.Quote(string(body)))
-	for _, h := range headers {
-		name, value, _ := strings.Cut(h, ":")
-		fmt.Fprintf(&b, "wrk.headers[%s] = %s\n", strconv.Quote(strings.TrimSpace(name)), strconv.Quote(strings.TrimSpace(value)))
-	}
-	return b.String()
+func lua(body []byte) string {
+	return fmt.Sprintf("wrk.method = \"POST\"\nwrk.body = %s\nwrk.headers[\"Content-Type\"] = \"application/json\"\n", strconv.Quote(string(body)))
 }
 
 // check makes one call and compares the answer with what was sent.
-func check(ctx context.Context, t target, body []byte, headers []string) error {
+func check(ctx context.Context, t target, body []byte) error {
 	req, err := http.NewRequestWithContext(ctx, "POST", t.url, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	for _, h := range headers {
-		name, value, _ := strings.Cut(h, ":")
-		req.Header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
-	}
+	t.authorize(req)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.name, err)
@@ -107,11 +102,30 @@ func check(ctx context.Context, t target, body []byte, headers []string) error {
 	return nil
 }
 
+func (t target) authorize(req *http.Request) {
+	if t.token != "" {
+		req.Header.Set("Authorization", "Bearer "+t.token)
+	}
+}
+
+// cpu gives the processor time that the target has used.
+func (t target) cpu() time.Duration {
+	d := local.CPU(t.pid)
+	if t.behind != 0 {
+		d += local.CPU(t.behind)
+	}
+	return d
+}
+
 // wrk measures one point.
 func wrk(ctx context.Context, o options, t target, connections int, script string) (point, error) {
-	threads := min(connections, 2)
-	out, err := exec.CommandContext(ctx, "wrk", "-t", strconv.Itoa(threads), "-c", strconv.Itoa(connections), "-d", strconv.Itoa(max(1, int(o.duration.Seconds())))+"s",
-		"--latency", "-s", script, t.url).CombinedOutput()
+	args := []string{"-t", strconv.Itoa(min(connections, 2)), "-c", strconv.Itoa(connections), "-d", strconv.Itoa(max(1, int(o.duration.Seconds()))) + "s",
+		"--latency", "-s", script}
+	if t.token != "" {
+		args = append(args, "-H", "Authorization: Bearer "+t.token)
+	}
+	before := t.cpu()
+	out, err := exec.CommandContext(ctx, "wrk", append(args, t.url)...).CombinedOutput()
 	if err != nil {
 		return point{}, fmt.Errorf("wrk: %w: %s", err, out)
 	}
@@ -132,6 +146,10 @@ func wrk(ctx context.Context, o options, t target, connections int, script strin
 	}
 	if m := rate.FindSubmatch(out); m != nil {
 		p.rate, _ = strconv.ParseFloat(string(m[1]), 64)
+	}
+	if m := calls.FindSubmatch(out); m != nil {
+		n, _ := strconv.Atoi(string(m[1]))
+		p.cpu = (t.cpu() - before) / time.Duration(max(1, n))
 	}
 	if p.p50 == 0 || p.rate == 0 {
 		return point{}, fmt.Errorf("wrk said nothing that can be read: %s", out)
@@ -165,14 +183,15 @@ func table(o options, targets []target, all map[string]map[int][]point) {
 	p50 := func(p point) float64 { return float64(p.p50.Microseconds()) }
 	p99 := func(p point) float64 { return float64(p.p99.Microseconds()) }
 	perSecond := func(p point) float64 { return p.rate }
-	first := o.connections[0]
+	cpu := func(p point) float64 { return float64(p.cpu.Microseconds()) }
+	first, last := o.connections[0], o.connections[len(o.connections)-1]
 	fmt.Printf("| target | c=%d p50 µs | c=%d p99 µs |", first, first)
 	rule := "| --- | ---: | ---: |"
 	for _, c := range o.connections {
 		fmt.Printf(" c=%d /s |", c)
 		rule += " ---: |"
 	}
-	fmt.Printf(" p50 vs proxy | /s vs proxy |\n%s ---: | ---: |\n", rule)
+	fmt.Printf(" c=%d CPU µs | p50 vs proxy | /s vs proxy | CPU vs proxy |\n%s ---: | ---: | ---: | ---: |\n", last, rule)
 	for _, t := range targets {
 		fmt.Printf("| %s | %s | %s |", t.name, median(t.name, first, p50), median(t.name, first, p99))
 		var ratios []string
@@ -180,7 +199,7 @@ func table(o options, targets []target, all map[string]map[int][]point) {
 			fmt.Printf(" %s |", median(t.name, c, perSecond))
 			ratios = append(ratios, ratio(t.name, c, perSecond))
 		}
-		fmt.Printf(" %s | %s |\n", ratio(t.name, first, p50), strings.Join(ratios, " / "))
+		fmt.Printf(" %s | %s | %s | %s |\n", median(t.name, last, cpu), ratio(t.name, first, p50), strings.Join(ratios, " / "), ratio(t.name, last, cpu))
 	}
 }
 
@@ -193,51 +212,38 @@ func middle(v []float64) float64 {
 // streamAll sends a large body through each target that passes it on and
 // prints rates and the growth of the server's memory.
 func streamAll(ctx context.Context, o options, targets []target) error {
-	fmt.Printf("\n| target | %d MiB up MB/s | vs proxy | peak memory grew by MiB |\n| --- | ---: | ---: | ---: |\n", o.stream)
-	base := 0.0
-	for _, name := range []string{"proxy", "echo", "http"} {
-		i := slices.IndexFunc(targets, func(t target) bool { return t.name == name })
-		if i < 0 {
-			continue
-		}
-		best, before := 0.0, peak(targets[i].pid)
-		for range max(3, o.rounds) {
-			r, err := upload(ctx, targets[i].url+"?count", int64(o.stream)<<20)
+	targets = slices.DeleteFunc(slices.Clone(targets), func(t target) bool { return !slices.Contains([]string{"proxy", "http", "site-http"}, t.name) })
+	rates, before := map[string][]float64{}, map[string]float64{}
+	for _, t := range targets {
+		before[t.name] = local.Memory(t.pid, "VmHWM")
+	}
+	for range o.rounds {
+		for _, t := range targets {
+			r, err := upload(ctx, t, int64(o.stream)<<20)
 			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+				return fmt.Errorf("%s: %w", t.name, err)
 			}
-			best = max(best, r)
+			rates[t.name] = append(rates[t.name], r)
 		}
-		if name == "proxy" {
-			base = best
+	}
+	fmt.Printf("\n| target | %d MiB up MB/s | vs proxy | peak memory of the server grew by MB |\n| --- | ---: | ---: | ---: |\n", o.stream)
+	for _, t := range targets {
+		var ratios []float64
+		for i, r := range rates[t.name] {
+			ratios = append(ratios, r/rates["proxy"][i])
 		}
-		fmt.Printf("| %s | %.0f | %.2f | %.1f |\n", name, best, best/base, peak(targets[i].pid)-before)
+		fmt.Printf("| %s | %.0f | %.2f | %.1f |\n", t.name, middle(rates[t.name]), middle(ratios), local.Memory(t.pid, "VmHWM")-before[t.name])
 	}
 	return nil
 }
 
-var highest = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
-
-// peak gives the largest resident memory of a process so far, in MiB.
-func peak(pid int) float64 {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	m := highest.FindSubmatch(b)
-	if m == nil {
-		return 0
-	}
-	kib, _ := strconv.ParseFloat(string(m[1]), 64)
-	return kib / 1024
-}
-
 // upload posts n bytes and gives the rate in MB/s.
-func upload(ctx context.Context, u string, n int64) (float64, error) {
-	req, err := http.NewRequestWithContext(ctx, "POST", u, io.LimitReader(zeros{}, n))
+func upload(ctx context.Context, t target, n int64) (float64, error) {
+	req, err := http.NewRequestWithContext(ctx, "POST", t.url+"?count", io.LimitReader(zeros{}, n))
 	if err != nil {
 		return 0, err
 	}
+	t.authorize(req)
 	req.ContentLength = n
 	begin := time.Now()
 	res, err := http.DefaultClient.Do(req)
