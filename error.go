@@ -21,6 +21,7 @@ const (
 	Busy        Kind = "busy"        // full now; the same request can succeed later
 	Unavailable Kind = "unavailable" // a part that is needed does not answer or is not installed
 	TooLarge    Kind = "too-large"   // the request is over a limit of size
+	OverQuota   Kind = "over-quota"  // the principal has as much as he may have
 	Failed      Kind = "failed"      // the function itself failed: its code, its limits or its outputs
 	Internal    Kind = "internal"    // a fault of our own
 )

@@ -81,6 +81,41 @@ type AddDataset struct {
 	Basename string `json:"basename,omitempty"`
 }
 
+// Collect asks for the removal of garbage among the data.
+type Collect struct {
+	Owner  string  `json:"owner,omitempty"`  // whose; operators: empty is everybody's
+	Older  float64 `json:"older"`            // seconds; only what was made longer ago
+	Keep   *int64  `json:"keep,omitempty"`   // stop once the data takes no more bytes, the oldest going first
+	Named  bool    `json:"named,omitempty"`  // also what jobs name that have ended
+	DryRun bool    `json:"dryRun,omitempty"` // remove nothing
+}
+
+// Garbage is a dataset that was removed, or would be.
+type Garbage struct {
+	Dataset
+	Why string `json:"why"`
+}
+
+// Collected is what a collection did, or would do.
+type Collected struct {
+	Removed []Garbage `json:"removed"`
+	Bytes   int64     `json:"bytes"` // that they took
+	Left    int64     `json:"left"`  // bytes that the owner's data takes after it
+}
+
+// Quota is what a principal's data takes of the site, and may take.
+type Quota struct {
+	Owner string `json:"owner"`
+	Used  int64  `json:"used"`
+	Bytes int64  `json:"bytes,omitempty"` // 0: as much as there is
+	Own   bool   `json:"own,omitempty"`   // his own, not the one for everybody
+}
+
+// SetQuota changes a quota: null is that for everybody, 0 no bound.
+type SetQuota struct {
+	Bytes *int64 `json:"bytes"`
+}
+
 // Timing splits the time of a call, in seconds.
 type Timing struct {
 	Queue float64 `json:"queue"`

@@ -67,6 +67,9 @@ func (d *Data) Add(ctx context.Context, r AddRequest) (fringe.Dataset, error) {
 		return fringe.Dataset{}, viewError(op, err)
 	}
 	if r.URL == "" {
+		if err := d.fits(ctx, r.Owner, 0); err != nil {
+			return fringe.Dataset{}, wrap(op, err)
+		}
 		s, err := d.own(ctx, r, r.Source)
 		return s, wrap(op, err)
 	}
@@ -75,7 +78,7 @@ func (d *Data) Add(ctx context.Context, r AddRequest) (fringe.Dataset, error) {
 		return fringe.Dataset{}, wrap(op, err)
 	}
 	defer down.Close()
-	if err := d.roomFor(op, down.length); err != nil {
+	if err := d.roomFor(ctx, op, r.Owner, down.length); err != nil {
 		return fringe.Dataset{}, err
 	}
 	if r.Basename == "" && !r.Directory {
@@ -282,8 +285,12 @@ func insideLinks(dir string) error {
 	})
 }
 
-// roomFor says whether n bytes fit under the limit and on the disk.
-func (d *Data) roomFor(op string, n int64) error {
+// roomFor says whether n bytes of the owner fit under the limit, under his
+// quota and on the disk; n is negative when it is not known.
+func (d *Data) roomFor(ctx context.Context, op, owner string, n int64) error {
+	if err := d.fits(ctx, owner, n); err != nil {
+		return wrap(op, err)
+	}
 	if n > d.bytes {
 		return &fringe.Error{Op: op, Kind: fringe.TooLarge, Component: fringe.Data, Message: fmt.Sprintf("the content has %d bytes; the site takes at most %d", n, d.bytes),
 			Cure: "ask the operator for a higher limit"}

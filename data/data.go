@@ -24,6 +24,7 @@ type Config struct {
 	Roots []string     // directories whose files callers may name by path
 	Log   *slog.Logger // nil: slog.Default
 
+	Quota   int64            // bytes that the data of one owner may take, unless SetQuota says otherwise; 0: no bound
 	Bytes   int64            // most bytes of one upload, download or unpacked archive; 0: 1 TiB
 	Entries int              // most entries of an unpacked archive; 0: 1,000,000
 	Fetch   Fetch            // how URLs are read
@@ -38,10 +39,12 @@ type Data struct {
 	roots   []string // with symbolic links resolved
 	log     *slog.Logger
 	bytes   int64
+	quota   int64
 	entries int
 	fetcher *fetcher
 	clock   func() time.Time
 	keys    keys
+	recent  recent
 	spooled []string     // calls whose spooled files were there when this Data was made; for Sweep
 	placing sync.RWMutex // held for reading while bytes have no record yet, for writing by Sweep
 }
@@ -71,13 +74,27 @@ func Migrations() []store.Migration {
 			modified TEXT NOT NULL DEFAULT '',
 			did      TEXT NOT NULL REFERENCES datasets (did) ON DELETE CASCADE
 		) STRICT;
-		CREATE INDEX data_urls_did ON data_urls (did)`}}
+		CREATE INDEX data_urls_did ON data_urls (did)`},
+		{Name: "what owners take", SQL: `
+		CREATE TABLE data_owners (
+			owner TEXT PRIMARY KEY,
+			used  INTEGER NOT NULL DEFAULT 0 CHECK (used >= 0),
+			quota INTEGER CHECK (quota >= 0)
+		) STRICT;
+		INSERT INTO data_owners (owner, used) SELECT owner, sum(size) FROM datasets WHERE owned = 1 GROUP BY owner;
+		CREATE TRIGGER datasets_taken AFTER INSERT ON datasets WHEN new.owned = 1 BEGIN
+			INSERT INTO data_owners (owner, used) VALUES (new.owner, new.size) ON CONFLICT (owner) DO UPDATE SET used = used + new.size;
+		END;
+		CREATE TRIGGER datasets_given_back AFTER DELETE ON datasets WHEN old.owned = 1 BEGIN
+			UPDATE data_owners SET used = used - old.size WHERE owner = old.owner;
+		END;
+		CREATE INDEX datasets_made ON datasets (created) WHERE owned = 1`}}
 }
 
 // New gives the datasets of an open, migrated store.
 func New(cfg Config) (*Data, error) {
 	const op = "data.New"
-	d := &Data{store: cfg.Store, log: cfg.Log, bytes: cfg.Bytes, entries: cfg.Entries, clock: cfg.Clock, fetcher: newFetcher(cfg.Fetch)}
+	d := &Data{store: cfg.Store, log: cfg.Log, bytes: cfg.Bytes, quota: cfg.Quota, entries: cfg.Entries, clock: cfg.Clock, fetcher: newFetcher(cfg.Fetch)}
 	if d.log == nil {
 		d.log = slog.Default()
 	}
@@ -187,10 +204,14 @@ func (d *Data) scan(row interface{ Scan(...any) error }) (s fringe.Dataset, err 
 	return s, nil
 }
 
-// insertTx records a dataset; Conflict when the name is taken.
+// insertTx records a dataset; Conflict when the name is taken, OverQuota when
+// its owner may not have it.
 func (d *Data) insertTx(tx *store.Tx, s fringe.Dataset) error {
 	path := s.Path
 	if s.Owned {
+		if err := d.quotaTx(tx, s.Owner, s.Size); err != nil {
+			return err
+		}
 		rel, err := filepath.Rel(d.dir, path)
 		if err != nil {
 			return err

@@ -48,6 +48,7 @@ func (d *Data) Resolve(ctx context.Context, location string, p fringe.Principal)
 	if err != nil {
 		return fringe.Dataset{}, wrap(op, err)
 	}
+	d.recent.note(did.String(), d.clock()) // first, so that it cannot go in between
 	s, err := d.Get(ctx, did)
 	if err != nil {
 		return fringe.Dataset{}, wrap(op, err)
@@ -122,9 +123,10 @@ func (d *Data) resolveURL(ctx context.Context, address string, p fringe.Principa
 	}
 	defer down.Close()
 	if !down.fresh {
+		d.recent.note(copied.DID.String(), d.clock())
 		return copied, nil
 	}
-	if err := d.roomFor(op, down.length); err != nil {
+	if err := d.roomFor(ctx, op, p.Name, down.length); err != nil {
 		return fringe.Dataset{}, err
 	}
 	return d.cache(ctx, address, down, p)
@@ -184,6 +186,7 @@ func (d *Data) cache(ctx context.Context, address string, down *download, p frin
 	place := filepath.Join(d.dir, "owned", randomName())
 	s.DID = fringe.DID{Scope: cacheScope, Name: hex.EncodeToString(key[:16])}
 	s.Owner, s.Owned, s.Path = p.Name, true, filepath.Join(place, name)
+	d.recent.note(s.DID.String(), d.clock())
 	if same, err := d.Get(ctx, s.DID); err == nil && exists(same.Path) {
 		s = same
 	} else {

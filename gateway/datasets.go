@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"fringe"
 	"fringe/client"
@@ -157,4 +158,67 @@ func (g *Gateway) putContent(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	return created(wireDataset(r, d)), nil
+}
+
+// collect removes garbage: the caller's own, for operators anybody's.
+func (g *Gateway) collect(r *http.Request) (answer, error) {
+	var body client.Collect
+	if err := decode(r, &body); err != nil {
+		return answer{}, err
+	}
+	if p := fringe.PrincipalOf(r.Context()); !p.Role.Includes(fringe.Operator) {
+		if body.Owner != "" && body.Owner != p.Name {
+			return answer{}, fringe.Errorf("gateway.collect", fringe.Denied, "only operators remove the data of others")
+		}
+		body.Owner = p.Name
+	}
+	c := data.Collection{Owner: body.Owner, Older: time.Duration(body.Older * float64(time.Second)), Keep: -1, Named: body.Named, DryRun: body.DryRun}
+	if body.Keep != nil {
+		c.Keep = max(0, *body.Keep)
+	}
+	done, err := g.cfg.Site.Collect(r.Context(), c)
+	if err != nil {
+		return answer{}, err
+	}
+	out := client.Collected{Removed: []client.Garbage{}, Bytes: done.Bytes, Left: done.Left}
+	for _, x := range done.Removed {
+		out.Removed = append(out.Removed, client.Garbage{Dataset: wireDataset(r, x.Dataset), Why: x.Why})
+	}
+	return ok(out), nil
+}
+
+// quotas lists those of all owners for operators, one's own for others.
+func (g *Gateway) quotas(r *http.Request) (answer, error) {
+	owner := r.URL.Query().Get("owner")
+	if p := fringe.PrincipalOf(r.Context()); !p.Role.Includes(fringe.Operator) {
+		owner = p.Name
+	}
+	return g.quotasOf(r, owner)
+}
+
+func (g *Gateway) quotasOf(r *http.Request, owner string) (answer, error) {
+	found, err := g.cfg.Data.Quotas(r.Context(), owner)
+	if err != nil {
+		return answer{}, err
+	}
+	page := client.Page[client.Quota]{Items: []client.Quota{}}
+	for _, q := range found {
+		page.Items = append(page.Items, client.Quota(q))
+	}
+	return ok(page), nil
+}
+
+func (g *Gateway) setQuota(r *http.Request) (answer, error) {
+	var body client.SetQuota
+	if err := decode(r, &body); err != nil {
+		return answer{}, err
+	}
+	bytes := int64(-1)
+	if body.Bytes != nil {
+		bytes = max(0, *body.Bytes)
+	}
+	if err := g.cfg.Data.SetQuota(r.Context(), r.PathValue("owner"), bytes); err != nil {
+		return answer{}, err
+	}
+	return g.quotasOf(r, r.PathValue("owner"))
 }

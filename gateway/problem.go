@@ -38,6 +38,8 @@ func statusOf(err error) int {
 		return http.StatusServiceUnavailable
 	case fringe.TooLarge:
 		return http.StatusRequestEntityTooLarge
+	case fringe.OverQuota:
+		return http.StatusInsufficientStorage
 	case fringe.Failed:
 		if e.Component == fringe.Timeout {
 			return http.StatusGatewayTimeout
@@ -65,6 +67,8 @@ func titleOf(k fringe.Kind) string {
 		return "Not available"
 	case fringe.TooLarge:
 		return "Too large"
+	case fringe.OverQuota:
+		return "Over the quota"
 	case fringe.Failed:
 		return "The function failed"
 	}

@@ -27,6 +27,7 @@ type Config struct {
 	Roots     []string      // directories whose files callers may name by path
 	Callbacks []string      // hosts and networks to which callbacks may go, beside public ones
 	Drain     time.Duration // how long a stop waits for running calls
+	QuotaMiB  int64         // data that one principal may keep, unless a quota of his own says otherwise; 0: no bound
 	UploadMiB int64         // largest file in a call's own body
 	SODA      string        // path of the IVOA SODA service; empty: none
 	SODARules []string      // PATTERN=DID: how its IDs name datasets, before the default rules

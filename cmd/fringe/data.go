@@ -21,7 +21,7 @@ import (
 
 func (a *app) dataCommand() *cobra.Command {
 	c := &cobra.Command{Use: "data", Short: "Look after datasets"}
-	c.AddCommand(a.dataAdd(), a.dataList(), a.dataShow(), a.dataGet(), a.dataRemove())
+	c.AddCommand(a.dataAdd(), a.dataList(), a.dataShow(), a.dataGet(), a.dataRemove(), a.dataCollect(), a.dataQuota())
 	return c
 }
 

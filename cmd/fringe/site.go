@@ -65,6 +65,7 @@ calls end, then stops.`,
 	f.StringSliceVar(&cfg.Callbacks, "callback-allow", nil, "host or network (10.1.0.0/16) to which callbacks may go, beside public ones")
 	f.StringSliceVar(&cfg.Roots, "data-root", nil, "directory whose files callers may name by path (operators may name any)")
 	f.DurationVar(&cfg.Drain, "drain", cfg.Drain, "how long a stop waits for running calls")
+	f.Int64Var(&cfg.QuotaMiB, "quota", cfg.QuotaMiB, "MiB of data that one principal may keep, unless he has a quota of his own; 0 is no bound")
 	f.Int64Var(&cfg.UploadMiB, "max-upload", cfg.UploadMiB, "MiB of the largest file in a call's own body")
 	f.StringVar(&cfg.SODA, "soda", cfg.SODA, "path of the IVOA SODA service (cutouts); '' for none")
 	f.StringArrayVar(&cfg.SODARules, "soda-id", nil, "PATTERN=SCOPE:NAME: how an ID of SODA names a dataset; tried before the default rules")

@@ -208,6 +208,8 @@ func classify(err error) (status int, word, text string) {
 		return http.StatusTooManyRequests, "ServiceUnavailable", text
 	case fringe.Unavailable:
 		return http.StatusServiceUnavailable, "ServiceUnavailable", text
+	case fringe.OverQuota:
+		return http.StatusInsufficientStorage, "Error", text
 	case fringe.TooLarge:
 		return http.StatusRequestEntityTooLarge, usage, text
 	case fringe.Failed:

@@ -176,6 +176,8 @@ func statusOf(k fringe.Kind) int {
 		return http.StatusForbidden
 	case fringe.TooLarge:
 		return http.StatusRequestEntityTooLarge
+	case fringe.OverQuota:
+		return http.StatusInsufficientStorage
 	case fringe.Busy:
 		return http.StatusTooManyRequests
 	case fringe.Unavailable:

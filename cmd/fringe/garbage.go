@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fringe"
+	"fringe/client"
+)
+
+func (a *app) dataCollect() *cobra.Command {
+	var body client.Collect
+	var older, keep string
+	c := &cobra.Command{
+		Use:   "gc",
+		Short: "Remove products and copies of URLs that nothing needs",
+		Long: `Remove products of calls and copies of URLs that no kept job names among its
+inputs or outputs, the oldest first. What a person added always stays, and so
+does what a job that has not ended names or has made.
+
+With --named also products go that only jobs name that have ended; these jobs
+are ARCHIVED: their records stay. Callers remove their own, operators anybody's.`,
+		Example: "  fringe data gc --dry-run\n  fringe data gc --older 30d --named\n  fringe data gc --keep 500GB --named",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			age, err := parseAge(older)
+			if err != nil {
+				return err
+			}
+			body.Older = age.Seconds()
+			if keep != "" {
+				n, err := parseBytes(keep)
+				if err != nil {
+					return err
+				}
+				body.Keep = &n
+			}
+			cl, err := a.client()
+			if err != nil {
+				return err
+			}
+			done, err := client.Send[client.Collected](cmd.Context(), cl, "POST", "/api/v1/datasets:collect", body)
+			if err != nil {
+				return err
+			}
+			return a.print(done, func(w io.Writer) { collected(w, done, body.DryRun) })
+		}}
+	f := c.Flags()
+	f.StringVar(&older, "older", "1d", "only what was made longer ago (30m, 12h, 30d)")
+	f.StringVar(&keep, "keep", "", "stop when the data takes no more than this (500MB, 2GB, 1TB)")
+	f.BoolVar(&body.Named, "named", false, "also what jobs name that have ended")
+	f.StringVar(&body.Owner, "owner", "", "only this principal's (operators)")
+	f.BoolVar(&body.DryRun, "dry-run", false, "show what would go, and remove nothing")
+	return c
+}
+
+func collected(w io.Writer, done client.Collected, dry bool) {
+	if len(done.Removed) > 0 {
+		table(w, "NAME SIZE OWNER MADE WHY", func(row func(...any)) {
+			for _, g := range done.Removed {
+				row(g.DID, bytesText(g.Size), g.Owner, g.Created.Local().Format("2006-01-02 15:04"), g.Why)
+			}
+		})
+	}
+	word := "removed"
+	if dry {
+		word = "would remove"
+	}
+	fmt.Fprintf(w, "%s %s, %s; %s left\n", word, count(len(done.Removed), "dataset"), bytesText(done.Bytes), bytesText(done.Left))
+}
+
+func (a *app) dataQuota() *cobra.Command {
+	var reset bool
+	c := &cobra.Command{
+		Use:   "quota [OWNER [SIZE]]",
+		Short: "Show what principals' data takes and may take, or set how much",
+		Long: `Show what principals' data takes of the site and may take, or set how much
+(operators). SIZE 0 is no bound; --reset gives the owner the quota for everybody
+again (fringe serve --quota). Data by reference takes nothing.`,
+		Example: "  fringe data quota\n  fringe data quota ada 200GB\n  fringe data quota ada --reset",
+		Args:    cobra.MaximumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := a.client()
+			if err != nil {
+				return err
+			}
+			var p client.Page[client.Quota]
+			switch {
+			case len(args) == 2 || reset && len(args) == 1:
+				var set client.SetQuota
+				if !reset {
+					n, err := parseBytes(args[1])
+					if err != nil {
+						return err
+					}
+					set.Bytes = &n
+				}
+				p, err = client.Send[client.Page[client.Quota]](cmd.Context(), cl, "PUT", "/api/v1/quotas/"+url.PathEscape(args[0]), set)
+			case reset:
+				return fringe.Errorf("data quota", fringe.Invalid, "name the owner whose quota --reset takes back")
+			default:
+				p, err = client.Get[client.Page[client.Quota]](cmd.Context(), cl, "/api/v1/quotas", url.Values{"owner": args})
+			}
+			if err != nil {
+				return err
+			}
+			return a.print(p.Items, func(w io.Writer) {
+				table(w, "OWNER USED QUOTA", func(row func(...any)) {
+					for _, q := range p.Items {
+						row(q.Owner, bytesText(q.Used), quotaText(q))
+					}
+				})
+			})
+		}}
+	c.Flags().BoolVar(&reset, "reset", false, "the owner has the quota for everybody again")
+	return c
+}
+
+func quotaText(q client.Quota) string {
+	s := "no bound"
+	if q.Bytes > 0 {
+		s = fmt.Sprintf("%s (%.0f %% taken)", bytesText(q.Bytes), 100*float64(q.Used)/float64(q.Bytes))
+	}
+	if !q.Own {
+		s += ", as everybody"
+	}
+	return s
+}
+
+// parseAge reads a duration; it may be in days.
+func parseAge(s string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		if n, err := strconv.ParseFloat(days, 64); err == nil && n >= 0 && n < 100_000 {
+			return time.Duration(n * 24 * float64(time.Hour)), nil
+		}
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return 0, fringe.Errorf("data gc", fringe.Invalid, "%q is not an age; write 30m, 12h or 30d", s)
+	}
+	return d, nil
+}
+
+// parseBytes reads a size as bytesText writes it, with or without B and space.
+func parseBytes(s string) (int64, error) {
+	const units = "kMGTP"
+	text := strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(s), "B"))
+	factor := 1.0
+	if n := len(text); n > 0 {
+		if i := strings.IndexByte(units, text[n-1]); i >= 0 {
+			factor, text = math.Pow(1000, float64(i+1)), strings.TrimSpace(text[:n-1])
+		}
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || f < 0 || f*factor >= math.MaxInt64 {
+		return 0, fringe.Errorf("data", fringe.Invalid, "%q is not a size; write 500MB, 2GB or 1TB", s)
+	}
+	return int64(f * factor), nil
+}
