@@ -222,7 +222,7 @@ func assemble(d Declaration, a apt, p python) manifest {
 		m.Venv = filepath.Base(p.venv)
 	}
 	m.Environment = fringe.Environment{
-		Name: d.Name, Description: d.Description, Contract: d.Contract, Python: p.program(), Preload: d.Preload,
+		Name: d.Name, Description: d.Description, Contract: d.Contract, Python: p.program(), Preload: d.Preload, Start: d.Start,
 		Variables: d.Variables, Limits: d.Limits, Packages: packages,
 		Digest: digestOf([]any{d, a.closure, a.layer, p.path, p.version, p.frozen}),
 	}

@@ -16,6 +16,7 @@ type Declaration struct {
 	Python      string                 `json:"python,omitempty"` // "3" or "3.11": the system interpreter /usr/bin/python3…
 	Packages    Packages               `json:"packages"`
 	Preload     []string               `json:"preload,omitempty"`
+	Start       fringe.StartMode       `json:"start,omitempty"`
 	Modules     map[string]string      `json:"modules,omitempty"` // Python files by name, as text; see WithModules
 	Variables   map[string]string      `json:"variables,omitempty"`
 	Limits      fringe.Limits          `json:"limits"`
@@ -63,6 +64,14 @@ func (d *Declaration) check() *problem {
 	}
 	if d.Python == "" && len(d.Preload) > 0 {
 		return &problem{"preload", "modules can be loaded only where there is an interpreter", `add python: "3"`}
+	}
+	switch d.Start {
+	case "", fringe.StartFork, fringe.StartPrestart, fringe.StartProcess:
+	default:
+		return &problem{"start", quoted(string(d.Start)) + " is not a way to start", "use fork, prestart or process, or leave it out"}
+	}
+	if d.Python == "" && d.Start != "" {
+		return &problem{"start", "only instances of Python start in different ways", `add python: "3", or leave start out`}
 	}
 	if d.Limits.CPU < 0 || d.Limits.Memory < 0 || d.Limits.Time < 0 || d.Limits.Pids < 0 || d.Limits.FileSize < 0 {
 		return &problem{"limits", "a limit is negative", "use positive numbers, or leave the limit out"}

@@ -117,6 +117,7 @@ func (r *reader) declaration(n ast.Node, d *Declaration) {
 			})
 		},
 		"preload":   func(n ast.Node) { d.Preload = r.list(n, "preload") },
+		"start":     func(n ast.Node) { d.Start = fringe.StartMode(r.text(n)) },
 		"variables": func(n ast.Node) { d.Variables = r.variables(n) },
 		"limits": func(n ast.Node) {
 			r.mapping(n, "limits.", map[string]func(ast.Node){

@@ -25,6 +25,7 @@ import (
 	"fringe/catalogue"
 	"fringe/client"
 	"fringe/data"
+	"fringe/driver/fork"
 	"fringe/driver/process"
 	"fringe/gateway"
 	"fringe/jobs"
@@ -45,6 +46,7 @@ type Server struct {
 	lock     *store.Lock
 	store    *store.Store
 	site     *site.Local
+	forks    *fork.Server
 	data     *data.Data
 	jobs     *jobs.Jobs
 	gateway  *gateway.Gateway
@@ -157,6 +159,10 @@ func (s *Server) join(ctx context.Context) error {
 	if err := dr.Sweep(ctx, keep); err != nil {
 		return err
 	}
+	if s.forks, err = fork.New(fork.Config{Driver: dr, Dir: filepath.Join(dir, "zygotes"), Python: python, Log: s.log,
+		Ready: 4, Zygotes: 8, Idle: 15 * time.Minute}); err != nil {
+		return err
+	}
 	key, err := notify.Key(filepath.Join(dir, "callback.key"))
 	if err != nil {
 		return err
@@ -172,15 +178,9 @@ func (s *Server) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	hidden := []string{dir}
-	for _, h := range []string{"/root", "/home"} {
-		if _, err := os.Stat(h); err == nil {
-			hidden = append(hidden, h)
-		}
-	}
-	s.site, err = site.New(site.Config{Dir: filepath.Join(dir, "scratch"), Python: python, Driver: dr, Catalogue: ca, Builder: bu, Data: s.data, Jobs: s.jobs, Notify: sender,
+	s.site, err = site.New(site.Config{Dir: filepath.Join(dir, "scratch"), Python: python, Driver: dr, Forks: s.forks, Catalogue: ca, Builder: bu, Data: s.data, Jobs: s.jobs, Notify: sender,
 		Log: s.log, CPU: s.cfg.CPU, Memory: s.cfg.MemoryMiB << 20, Instances: s.cfg.Instances,
-		Defaults: defaultLimits(), Hidden: hidden})
+		Defaults: defaultLimits(), Hidden: hidden(dir)})
 	if err != nil {
 		return err
 	}
@@ -193,6 +193,18 @@ func (s *Server) join(ctx context.Context) error {
 		Builder: bu, Metrics: m.handler(), Observe: m.observe, UploadMax: s.cfg.UploadMiB << 20, Surfaces: surfaces, Log: s.log,
 		Doctor: func(ctx context.Context) []client.Check { return Doctor(ctx, dir) }})
 	return nil
+}
+
+// hidden gives the paths that no instance sees: the site's directory and the
+// users' homes.
+func hidden(dir string) []string {
+	all := []string{dir}
+	for _, h := range []string{"/root", "/home"} {
+		if _, err := os.Stat(h); err == nil {
+			all = append(all, h)
+		}
+	}
+	return all
 }
 
 func listen(addr string) (net.Listener, error) {
@@ -231,6 +243,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer stopPool()
 	all, ended := errgroup.WithContext(ctx)
 	all.Go(func() error { return s.site.Run(poolCtx) })
+	all.Go(func() error { return s.forks.Run(poolCtx) })
 	all.Go(func() error { s.sweep(ended); return nil })
 	all.Go(func() error {
 		if err := h.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {

@@ -30,6 +30,15 @@ func (l *Local) environment(ctx context.Context, name fringe.EnvironmentName) (f
 	return env, nil
 }
 
+// driver gives the driver for instances of an environment that have what base
+// has.
+func (l *Local) driver(env fringe.Environment, base fringe.Spec) fringe.Driver {
+	if l.cfg.Forks == nil || env.Python == "" {
+		return l.cfg.Driver
+	}
+	return l.cfg.Forks.For(env, base)
+}
+
 // base gives what the environment and the function bring to every instance:
 // the root and its layers, the mounts, the variables, the limits.
 func (l *Local) base(fn *fringe.Function, env fringe.Environment, limits fringe.Limits) fringe.Spec {

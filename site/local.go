@@ -25,6 +25,7 @@ type Config struct {
 	Dir       string // for scratch; private to the site
 	Python    string // directory that holds the Python package fringe
 	Driver    fringe.Driver
+	Forks     forks // starts Python; nil leaves it to Driver
 	Catalogue *catalogue.Catalogue
 	Builder   *build.Builder
 	Data      *data.Data
@@ -39,6 +40,12 @@ type Config struct {
 	Instances int           // warm instances at most
 	Defaults  fringe.Limits // for functions and environments that say nothing
 	Hidden    []string      // paths of the host that no instance sees
+}
+
+// forks gives the driver for instances of Python in an environment; base has
+// what each instance of the function has.
+type forks interface {
+	For(env fringe.Environment, base fringe.Spec) fringe.Driver
 }
 
 // Local is this machine as a site.

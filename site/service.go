@@ -61,13 +61,13 @@ func (l *Local) startInstance(ctx context.Context, fn *fringe.Function) (pool.In
 		return nil, fringe.E(op, err)
 	}
 	s := l.base(fn, env, fn.Limits.Or(env.Limits).Or(l.cfg.Defaults))
+	d := &keep{Driver: l.driver(env, s)}
 	s.ID, s.Dir, s.Scratch = fringe.InstanceID(id), "/tmp", filepath.Join(w.dir, "scratch")
 	s.Limits.Time = 0 // the limit of time is one call's, not the instance's
 	s.Mounts = append(s.Mounts, fringe.Mount{Source: filepath.Join(w.dir, "calls"), Target: callsDir, Writable: true})
 	if err := os.MkdirAll(s.Scratch, 0o700); err != nil {
 		return nil, fringe.E(op, err)
 	}
-	d := &keep{Driver: l.cfg.Driver}
 	w.Instance, err = l.connect(ctx, d, s, fn, env)
 	if err != nil {
 		os.RemoveAll(w.dir)

@@ -126,7 +126,7 @@ func (l *Local) attempt(ctx context.Context, job *jobs.Job, r attempt.Request, f
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	started := make(chan struct{})
-	r.Driver = watched{l.cfg.Driver, started}
+	r.Driver = watched{r.Driver, started}
 	watching := make(chan struct{})
 	go func() { defer close(watching); l.watch(ctx, stop, job, started) }()
 	defer func() { stop(nil); <-watching }()
@@ -172,6 +172,7 @@ func (l *Local) recall(ctx context.Context, job *jobs.Job) (r recalled, v *catal
 	}
 	r.Request = attempt.Request{Tool: v.Tool, Inputs: inputs, ID: InstanceOf(job), WorkDir: l.attemptDir(job), Limits: job.Limits,
 		Base: l.base(&v.Function, r.env, job.Limits), Network: v.Network}
+	r.Driver = l.driver(r.env, r.Base)
 	if job.Trace != "" {
 		r.Base.Env = append(r.Base.Env, "TRACEPARENT="+job.Trace)
 	}

@@ -33,7 +33,7 @@ func (in *instance) AddMount(ctx context.Context, m fringe.Mount) (release func(
 	if !ok || below == "." {
 		return nil, fringe.Errorf(op, fringe.Invalid, "%s is not below a writable mount of the instance", m.Target)
 	}
-	fd, dir, err := detached(m)
+	fd, dir, err := detached(m, 0)
 	if err != nil {
 		return nil, fringe.E(op, err)
 	}
@@ -57,8 +57,8 @@ func (in *instance) AddMount(ctx context.Context, m fringe.Mount) (release func(
 }
 
 // detached gives a mount of m.Source that is nowhere yet, and whether it is a
-// directory.
-func detached(m fringe.Mount) (fd int, dir bool, err error) {
+// directory. A propagation other than 0 is set.
+func detached(m fringe.Mount, propagation uint64) (fd int, dir bool, err error) {
 	fd, err = unix.OpenTree(unix.AT_FDCWD, m.Source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
 	if errors.Is(err, unix.ENOENT) {
 		return -1, false, startError(fringe.NotFound, "%s, to be mounted at %s, does not exist", m.Source, m.Target)
@@ -66,7 +66,7 @@ func detached(m fringe.Mount) (fd int, dir bool, err error) {
 	if err != nil {
 		return -1, false, startError(fringe.Unavailable, "%s cannot be mounted: %w", m.Source, err)
 	}
-	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV}
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV, Propagation: propagation}
 	if !m.Writable {
 		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY
 	}

@@ -76,7 +76,7 @@ func (d *Driver) checkStart() []Check {
 	if d.nested {
 		names.Detail += ", within a user namespace for each instance"
 	}
-	filter := Check{Name: CheckSeccomp, Detail: fmt.Sprintf("%d system calls are refused", len(denied)+3)}
+	filter := Check{Name: CheckSeccomp, Detail: fmt.Sprintf("%d system calls are refused", len(denied)+len(nestCalls)+3)}
 	over := Check{Name: CheckOverlay, Detail: "environments can be layers over the root"}
 	err := d.probe(nil)
 	names.OK, filter.OK = err == nil, err == nil
@@ -107,7 +107,7 @@ func (d *Driver) probe(layers []string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	s := fringe.Spec{ID: fringe.InstanceID(fmt.Sprintf("probe-%d", time.Now().UnixNano())), Root: "/", Layers: layers, Dir: "/", TmpBytes: 1 << 20}
-	in, err := d.start(ctx, s, true)
+	in, err := d.start(ctx, s, probing)
 	if err != nil {
 		return err
 	}

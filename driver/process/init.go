@@ -88,7 +88,7 @@ func becomeInit() {
 	unix.Umask(0o022)
 	path, err := lookProgram(&o)
 	if err == nil {
-		err = renounce()
+		err = renounce(o.Role == nesting)
 	}
 	if err == nil {
 		err = bound(&o)
@@ -98,7 +98,7 @@ func becomeInit() {
 	}
 	tell(report{What: repReady})
 	fds, err := receiveGo(controlFD)
-	if err != nil || o.Probe {
+	if err != nil || o.Role == probing {
 		os.Exit(0)
 	}
 	w := &watcher{o: &o}
@@ -143,7 +143,7 @@ func failure(err error) report {
 
 // lookProgram finds the program of o in the tree, which is the root by now.
 func lookProgram(o *order) (string, error) {
-	if o.Probe {
+	if o.Role == probing {
 		return "", nil
 	}
 	if st, err := os.Stat(o.Dir); err != nil || !st.IsDir() {
@@ -190,9 +190,17 @@ func unrunnable(path string) string {
 	return ""
 }
 
-// renounce gives up every privilege, for good.
-func renounce() error {
+// nestKeeps are the capabilities that a nest keeps, in a user namespace of its
+// own: those to make namespaces and mounts for its forks and to take the rest
+// away from them.
+const nestKeeps = 1<<unix.CAP_SYS_ADMIN | 1<<unix.CAP_SETPCAP
+
+// renounce gives up every privilege, for good; a nest keeps nestKeeps.
+func renounce(nest bool) error {
 	for c := range uintptr(64) {
+		if nest && nestKeeps&(1<<c) != 0 {
+			continue
+		}
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); errors.Is(err, unix.EINVAL) {
 			break // the kernel's last one was before
 		} else if err != nil {
@@ -200,14 +208,17 @@ func renounce() error {
 		}
 	}
 	h := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var none [2]unix.CapUserData
-	if err := unix.Capset(&h, &none[0]); err != nil {
+	var kept [2]unix.CapUserData
+	if nest {
+		kept[0].Permitted, kept[0].Effective = nestKeeps, nestKeeps
+	}
+	if err := unix.Capset(&h, &kept[0]); err != nil {
 		return fmt.Errorf("the capabilities do not go: %w", err)
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("no_new_privs: %w", err)
 	}
-	return confine()
+	return confine(nest)
 }
 
 // bound sets the limits that the program inherits from init.

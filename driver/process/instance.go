@@ -27,6 +27,7 @@ type instance struct {
 	pidfd    *os.File      // of init then; nil when it is gone
 	attached bool          // another process started it
 	group    *group        // nil without cgroups
+	fork     *Fork         // that it was; nil when it was not forked
 	begun    int64         // on the monotonic clock
 
 	done chan struct{} // closed when the tree has ended
@@ -120,6 +121,9 @@ func (in *instance) watch() {
 		// Init waits in the kernel for all of its namespace before it is gone.
 		state := in.await()
 		in.control.Close()
+		if in.fork != nil {
+			in.fork.leave()
+		}
 		in.exit = in.result(last, state)
 	}
 	// A cgroup tells how a durable instance ended until that is recorded.

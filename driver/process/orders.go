@@ -38,13 +38,23 @@ type order struct {
 	Keep     [2]int64 // bytes that are kept of standard output and error; 0 is all
 	OneLog   bool     // both streams are one file
 
-	Probe bool // build everything, start nothing
+	Role role // what the instance is for
 
 	// Of a durable instance:
 	Record string        // directory of the host for its records; "" when it is not durable
 	Time   time.Duration // time limit that init keeps; 0 is none
 	Begun  int64         // when it was asked for, on the monotonic clock
 }
+
+// A role says what an instance is for.
+type role string
+
+// The roles.
+const (
+	running role = ""      // it runs a program
+	probing role = "probe" // everything is built, nothing is started
+	nesting role = "nest"  // its program forks further instances (see Nest)
+)
 
 // cmdGo follows an order: the limits are in force, the program may start. With
 // it come, when a cgroup of version 1 bounds memory, the descriptors of its
@@ -53,6 +63,7 @@ const cmdGo = "go"
 
 // The reports of init.
 const (
+	repBorn    = "born"    // a fork waits for its order
 	repReady   = "ready"   // the tree is built; init waits for cmdGo
 	repStarted = "started" // the program runs
 	repFailed  = "failed"  // Kind and Message say why; init ends

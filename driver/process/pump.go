@@ -14,6 +14,7 @@ type pump struct {
 	from *os.File   // what the program writes to leads here
 	to   descriptor // init's own descriptor of the file
 	keep int64      // bytes
+	file *os.File   // the file itself; where the driver pumps
 }
 
 // pumps are those of an instance's standard output and error. A stream without

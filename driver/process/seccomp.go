@@ -1,8 +1,10 @@
 package process
 
 import (
+	"encoding/binary"
 	"fmt"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -12,9 +14,8 @@ import (
 // change the machine, mounts or namespaces, reach other processes' secrets, or
 // open large parts of the kernel that no tool needs.
 var denied = []uint32{
-	unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT,
-	unix.SYS_OPEN_TREE, unix.SYS_MOVE_MOUNT, unix.SYS_FSOPEN, unix.SYS_FSCONFIG,
-	unix.SYS_FSMOUNT, unix.SYS_FSPICK, unix.SYS_MOUNT_SETATTR, unix.SYS_SETNS,
+	unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT, unix.SYS_OPEN_TREE, unix.SYS_FSOPEN, unix.SYS_FSCONFIG,
+	unix.SYS_FSMOUNT, unix.SYS_FSPICK, unix.SYS_MOUNT_SETATTR,
 	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD,
 	unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER,
 	unix.SYS_KEYCTL, unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY,
@@ -25,6 +26,9 @@ var denied = []uint32{
 	unix.SYS_SETDOMAINNAME, unix.SYS_SYSLOG, unix.SYS_VHANGUP,
 	unix.SYS_OPEN_BY_HANDLE_AT, unix.SYS_FANOTIFY_INIT, unix.SYS_LOOKUP_DCOOKIE,
 }
+
+// nestCalls are those that are denied too, but to a nest.
+var nestCalls = []uint32{unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_MOVE_MOUNT, unix.SYS_SETNS}
 
 // newNamespaces are the flags of clone and unshare that make namespaces.
 // CLONE_NEWTIME is of unshare only: clone has the exit signal in its place.
@@ -39,7 +43,7 @@ const (
 )
 
 // filter gives the BPF program that denies.
-func filter() ([]unix.SockFilter, error) {
+func filter(nest bool) ([]unix.SockFilter, error) {
 	arch, ok := map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}[runtime.GOARCH]
 	if !ok {
 		return nil, fmt.Errorf("there is no system call filter for %s", runtime.GOARCH)
@@ -67,8 +71,15 @@ func filter() ([]unix.SockFilter, error) {
 		{Code: equal, K: unix.SYS_CLONE3, Jf: 1},
 		none,
 	}
-	for _, nr := range denied {
+	refused := denied
+	if !nest {
+		refused = slices.Concat(denied, nestCalls)
+	}
+	for _, nr := range refused {
 		prog = append(prog, unix.SockFilter{Code: equal, K: nr, Jf: 1}, perm)
+	}
+	if nest {
+		return append(prog, allow), nil
 	}
 	for _, c := range []struct{ nr, flags uint32 }{
 		{unix.SYS_CLONE, newNamespaces},
@@ -83,10 +94,21 @@ func filter() ([]unix.SockFilter, error) {
 	return append(prog, allow), nil
 }
 
+// filterBytes gives the program as the kernel takes it.
+func filterBytes(prog []unix.SockFilter) []byte {
+	var b []byte
+	for _, f := range prog {
+		b = binary.LittleEndian.AppendUint16(b, f.Code)
+		b = append(b, f.Jt, f.Jf)
+		b = binary.LittleEndian.AppendUint32(b, f.K)
+	}
+	return b
+}
+
 // confine puts all threads of this process, and all that it starts, behind
 // the filter. The calling thread has set no_new_privs.
-func confine() error {
-	prog, err := filter()
+func confine(nest bool) error {
+	prog, err := filter(nest)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,15 @@ import (
 
 // Start implements fringe.Driver.
 func (d *Driver) Start(ctx context.Context, s fringe.Spec) (fringe.Instance, error) {
+	in, err := d.begin(ctx, s, running)
+	if err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// begin starts an instance and watches it.
+func (d *Driver) begin(ctx context.Context, s fringe.Spec, r role) (*instance, error) {
 	if err := check(&s); err != nil {
 		return nil, err
 	}
@@ -27,7 +36,7 @@ func (d *Driver) Start(ctx context.Context, s fringe.Spec) (fringe.Instance, err
 	if err := d.reserve(s.ID); err != nil {
 		return nil, err
 	}
-	in, err := d.start(ctx, s, false)
+	in, err := d.start(ctx, s, r)
 	if err != nil {
 		d.free(s.ID)
 		return nil, err
@@ -77,22 +86,22 @@ func check(s *fringe.Spec) error {
 	return nil
 }
 
-// start makes the instance up to the point where its program runs; with probe,
+// start makes the instance up to the point where its program runs; to probe,
 // up to where it could. When it fails nothing is left.
-func (d *Driver) start(ctx context.Context, s fringe.Spec, probe bool) (*instance, error) {
+func (d *Driver) start(ctx context.Context, s fringe.Spec, r role) (*instance, error) {
 	in := &instance{d: d, spec: s, done: make(chan struct{}), begun: monotonic()}
 	o, err := d.order(&s)
 	if err != nil {
 		return nil, err
 	}
-	o.Probe = probe
+	o.Role = r
 	if s.Durable {
 		if err := d.prepare(&s); err != nil {
 			return nil, err
 		}
 		o.Record, o.Time, o.Begun = records(s.Scratch), s.Limits.Time, in.begun
 	}
-	if err := d.spawn(in); err != nil {
+	if err := d.spawn(in, r == nesting); err != nil {
 		return nil, errors.Join(err, in.discard())
 	}
 	// When ctx ends, init dies, and whatever waits for it wakes up.
@@ -147,10 +156,17 @@ func (d *Driver) order(s *fringe.Spec) (*order, error) {
 	if !d.cgroups.has("pids") {
 		o.Pids = s.Limits.Pids
 	}
-	if !d.cgroups.has("cpu") && s.Limits.CPU > 0 {
-		o.Cores = someCores(s.ID, int(math.Ceil(s.Limits.CPU)))
-	}
+	o.Cores = d.coresFor(s)
 	return o, nil
+}
+
+// coresFor gives the processors of an instance whose CPU time is not bounded
+// otherwise. Nil is all of them.
+func (d *Driver) coresFor(s *fringe.Spec) []int {
+	if d.cgroups.has("cpu") || s.Limits.CPU <= 0 {
+		return nil
+	}
+	return someCores(s.ID, int(math.Ceil(s.Limits.CPU)))
 }
 
 // someCores chooses n of the processors that this process may use, spread over
@@ -177,31 +193,45 @@ func someCores(id fringe.InstanceID, n int) []int {
 	return some
 }
 
-// spawn starts init, with its control socket.
-func (d *Driver) spawn(in *instance) error {
+// socketPair gives both ends of a control socket.
+func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return startError(fringe.Unavailable, "no control socket: %w", err)
+		return nil, nil, startError(fringe.Unavailable, "no control socket: %w", err)
 	}
-	theirs := os.NewFile(uintptr(pair[1]), "control")
-	defer theirs.Close()
-	ours := os.NewFile(uintptr(pair[0]), "control")
-	conn, err := net.FileConn(ours)
-	ours.Close()
+	theirs = os.NewFile(uintptr(pair[1]), "control")
+	own := os.NewFile(uintptr(pair[0]), "control")
+	conn, err := net.FileConn(own)
+	own.Close()
 	if err != nil {
-		return startError(fringe.Unavailable, "no control socket: %w", err)
+		theirs.Close()
+		return nil, nil, startError(fringe.Unavailable, "no control socket: %w", err)
 	}
-	in.control = conn.(*net.UnixConn)
+	return conn.(*net.UnixConn), theirs, nil
+}
+
+// spawn starts init, with its control socket. A nest is in a user namespace.
+func (d *Driver) spawn(in *instance, nest bool) error {
+	control, theirs, err := socketPair()
+	if err != nil {
+		return err
+	}
+	defer theirs.Close()
+	in.control = control
 	// A session of its own: no signal of the server's terminal reaches it.
 	attr := &syscall.SysProcAttr{Setsid: true, Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS}
 	if !in.spec.Network {
 		attr.Cloneflags |= syscall.CLONE_NEWNET
 	}
-	if d.nested || !d.global && in.spec.Limits.Pids > 0 && !d.cgroups.has("pids") {
+	if nest || d.nested || !d.global && in.spec.Limits.Pids > 0 && !d.cgroups.has("pids") {
 		// A user namespace counts its own processes.
 		attr.Cloneflags |= syscall.CLONE_NEWUSER
 		attr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
 		attr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
+	}
+	if nest && d.global { // users are seen as they are
+		attr.UidMappings = []syscall.SysProcIDMap{{Size: math.MaxUint32}}
+		attr.GidMappings = attr.UidMappings
 	}
 	if d.cgroups.version == 2 {
 		if in.group, err = d.cgroups.make(in.spec.ID, in.spec.Limits); err != nil {
@@ -282,7 +312,7 @@ func (d *Driver) settle(in *instance, o *order) error {
 	if in.group != nil {
 		in.group.forget()
 	}
-	if o.Probe {
+	if o.Role == probing {
 		return nil
 	}
 	return in.expect(repStarted)
@@ -317,6 +347,9 @@ func (in *instance) discard() error {
 		if _, err := in.init.Wait(); err != nil {
 			all = err
 		}
+	} else if in.pidfd != nil {
+		in.signal(unix.SIGKILL)
+		in.await()
 	}
 	if in.group != nil {
 		all = errors.Join(all, in.group.remove())

@@ -21,7 +21,7 @@ import (
 // Sweep implements fringe.Driver. The mounts of instances vanish with their
 // processes.
 func (d *Driver) Sweep(ctx context.Context, keep []fringe.InstanceID) error {
-	err := d.sweepProcesses(ctx, keep)
+	err := errors.Join(d.sweepProcesses(ctx, keep), os.RemoveAll(d.tmp()))
 	bases := map[string]bool{}
 	for _, base := range d.cgroups.base {
 		bases[base] = true

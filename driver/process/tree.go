@@ -127,6 +127,13 @@ func (t *tree) system(o *order) error {
 			return err
 		}
 	}
+	if o.Role == nesting {
+		for _, dir := range callPlaces {
+			if err := os.Mkdir(filepath.Join(t.at, dir), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+				return err
+			}
+		}
+	}
 	// All of /proc is read-only: it has switches of the machine that the
 	// machine's root may turn without any capability.
 	if err := unix.Mount("proc", t.at+"/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC|unix.MS_RDONLY, ""); err != nil {

@@ -20,7 +20,8 @@ OUTPUTS = "cwl.output.json"
 INVALID = ".fringe-invalid.json"
 
 
-def main(argv):
+def main(argv, load=load):
+    """Runs the handler that argv names; load gives it."""
     if len(argv) not in (2, 3):
         print("usage: python3 -m fringe.run FILE [HANDLER]", file=sys.stderr)
         return 64

@@ -1,0 +1,508 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fringe"
+)
+
+// A Nest is an instance whose program gives further instances by forking
+// itself. The program is `python -m fringe.zygote`, which has imported what its
+// forks need.
+//
+// The nest is in a user namespace of its own, in which it keeps the
+// capabilities to make namespaces. A fork begins as the init of a new PID
+// namespace, with mounts, IPC and network of its own; it puts in place what the
+// driver hands over as detached mounts, then forks the program, which gives up
+// every privilege and goes behind the system call filter before it runs any
+// code of a function. Init and program share nothing of what a fork sees with
+// other forks but memory that nobody has written since. Each fork has its own
+// cgroups. When the nest ends, its forks end.
+type Nest struct {
+	in     *instance
+	report nestReport
+	filter []byte // of system calls, for the forks
+
+	mu    sync.Mutex // guards the rest
+	conn  *net.UnixConn
+	forks map[*instance]bool // that stand by (false) or run (true)
+
+	serial atomic.Int64 // of forks
+}
+
+// nestReport is what the nest tells when its imports are done.
+type nestReport struct {
+	What      string   // repReady or repFailed
+	Message   string   // why the imports failed, or why nothing can be forked here
+	Traceback string   // of the import that failed
+	Unsafe    []string // why forking would not be safe
+	Seconds   float64  // that the imports took
+}
+
+// nestOrder is what the nest is told at its start.
+type nestOrder struct{ Preload []string }
+
+// callPlaces are directories that are empty and of its own in each fork. A
+// fork's own mounts are below them, or below /tmp.
+var callPlaces = []string{"/fringe", "/calls", "/work"}
+
+// StartNest starts a nest and waits until it has imported the modules. The
+// spec's Argv is that of the program; Conn is set here.
+func (d *Driver) StartNest(ctx context.Context, s fringe.Spec, preload []string) (*Nest, error) {
+	if d.nested {
+		return nil, startError(fringe.Unavailable, "forks need a server that may mount: as root, or with private mounts in a user namespace")
+	}
+	program, err := filter(false)
+	if err != nil {
+		return nil, startError(fringe.Unavailable, "%w", err)
+	}
+	conn, theirs, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	s.Conn = theirs
+	n := &Nest{conn: conn, filter: filterBytes(program), forks: map[*instance]bool{}}
+	in, err := d.begin(ctx, s, nesting)
+	theirs.Close()
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	n.in = in
+	if err := n.prepare(ctx, preload); err != nil {
+		return nil, errors.Join(err, n.Stop(context.WithoutCancel(ctx)))
+	}
+	return n, nil
+}
+
+// prepare waits until the imports are done.
+func (n *Nest) prepare(ctx context.Context, preload []string) error {
+	stop := context.AfterFunc(ctx, func() { n.conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	err := send(n.conn, nestOrder{Preload: preload})
+	if err == nil {
+		err = receive(n.conn, &n.report)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		e, _ := n.in.Wait(ctx)
+		return startError(fringe.Failed, "the process that imports the environment's modules ended (%s, code %d)", e.Cause, e.Code)
+	case n.report.What != repReady && n.report.Traceback != "":
+		return startError(fringe.Failed, "%s\n%s", n.report.Message, n.report.Traceback)
+	case n.report.What != repReady:
+		return startError(fringe.Unavailable, "%s", n.report.Message)
+	}
+	return nil
+}
+
+// Unsafe says why the nest should not be forked: threads that are alive after
+// the imports, files that are open for writing. Empty when it can.
+func (n *Nest) Unsafe() []string { return n.report.Unsafe }
+
+// ImportTime says how long the imports took.
+func (n *Nest) ImportTime() time.Duration {
+	return time.Duration(n.report.Seconds * float64(time.Second))
+}
+
+// Done is closed when the nest and all of its forks have ended.
+func (n *Nest) Done() <-chan struct{} { return n.in.done }
+
+// Stop ends the nest and all of its forks.
+func (n *Nest) Stop(ctx context.Context) error {
+	n.mu.Lock()
+	n.conn.Close()
+	n.mu.Unlock()
+	return n.in.Stop(ctx, 0)
+}
+
+// note records whether the fork runs.
+func (n *Nest) note(in *instance, runs bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.forks[in] = runs
+}
+
+// forget takes a fork off the record.
+func (n *Nest) forget(in *instance) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.forks, in)
+}
+
+// Running says how many instances there are.
+func (n *Nest) Running() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	count := 0
+	for _, runs := range n.forks {
+		if runs {
+			count++
+		}
+	}
+	return count
+}
+
+// A Fork is a child of a nest that stands by for its call: in its namespaces,
+// without privileges, with the mounts, the environment and the program of the
+// spec that it was made for. A function that `-m fringe.run` names is loaded.
+type Fork struct {
+	nest  *Nest
+	in    *instance
+	pid   int            // of init
+	tmp   string         // what it has as /tmp
+	done  []fringe.Mount // that are in place
+	pumps pumps
+}
+
+// A mountPoint says where a fork puts a mount whose descriptor comes along.
+type mountPoint struct {
+	Target string
+	Dir    bool
+}
+
+// forkOrder is what a fork is told first. Descriptors of the mounts come along.
+type forkOrder struct {
+	Mounts  []mountPoint
+	Places  []string
+	TmpSize int64 // bytes of a /tmp in memory; 0: the first mount is /tmp
+	Network bool
+	Argv    []string
+	Env     []string
+	Preload []string // modules that the nest has not imported
+	Filter  []byte   // struct sock_filter of the system call filter
+	Memory  int64    // bytes that init watches over; 0 does not watch
+	Pids    int      // tasks that init watches over; 0 does not watch
+}
+
+// callOrder is what a fork that stands by is told last. Descriptors of the
+// mounts, of the cgroup's memory.oom_control and event, and of the streams come
+// along.
+type callOrder struct {
+	Mounts   []mountPoint
+	Watch    bool  // init watches the memory cgroup
+	Streams  []int // the numbers that they get
+	Dir      string
+	Env      []string
+	FileSize int64
+	Cores    []int
+}
+
+// Forkable says why no fork of a nest with these mounts can be made for s; ""
+// when one can. What s has outside of callPlaces and /tmp the nest must have.
+func Forkable(s fringe.Spec, nest []fringe.Mount) string {
+	for _, m := range s.Mounts {
+		if !slices.Contains(nest, m) && !belowAny(m.Target, callPlaces) && !belowAny(m.Target, []string{"/tmp"}) && !slices.Contains(callPlaces, m.Target) {
+			return fmt.Sprintf("a mount at %s", m.Target)
+		}
+	}
+	if len(s.Mounts) > 200 {
+		return fmt.Sprintf("%d mounts", len(s.Mounts)) // descriptors that fit in one message
+	}
+	return ""
+}
+
+// belowAny says whether the path is below one of the directories.
+func belowAny(path string, dirs []string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool {
+		rel, err := filepath.Rel(dir, path)
+		return err == nil && rel != "." && filepath.IsLocal(rel)
+	})
+}
+
+// Fork makes a child of the nest that stands by for calls of the kind of s: it
+// has the Mounts, Argv, Env, Limits and Network of s. Modules of preload are
+// imported in the child. The caller starts it or discards it.
+func (n *Nest) Fork(ctx context.Context, s fringe.Spec, preload []string) (*Fork, error) {
+	d := n.in.d
+	f := &Fork{nest: n}
+	f.in = &instance{d: d, spec: s, fork: f, done: make(chan struct{})}
+	in := f.in
+	in.spec.Durable = false // it ends with the nest
+	in.spec.ID = fringe.InstanceID(fmt.Sprintf("%s-%d", n.in.spec.ID, n.serial.Add(1)))
+	if err := d.reserve(in.spec.ID); err != nil {
+		return nil, err
+	}
+	control, theirs, err := socketPair()
+	if err != nil {
+		d.free(in.spec.ID)
+		return nil, err
+	}
+	defer theirs.Close()
+	in.control = control
+	stop := context.AfterFunc(ctx, func() { control.SetDeadline(time.Unix(1, 0)) })
+	if err = n.bear(f, theirs); err == nil {
+		err = n.furnish(f, preload)
+	}
+	if err == nil {
+		err = in.expect(repReady)
+	}
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Discard())
+	}
+	return f, nil
+}
+
+// bear has the nest fork, and takes hold of the child, whose end of the control
+// socket is theirs.
+func (n *Nest) bear(f *Fork, theirs *os.File) error {
+	in, control := f.in, f.in.control
+	var err error
+	if err = onSocket(control, func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1) }); err != nil {
+		return startError(fringe.Unavailable, "the fork's process cannot be known: %w", err)
+	}
+	n.mu.Lock()
+	err = sendWith(n.conn, struct{}{}, []int{int(theirs.Fd())})
+	n.mu.Unlock()
+	if err != nil {
+		return startError(fringe.Unavailable, "the fork server of the environment has ended: %w", err)
+	}
+	theirs.Close()
+	if f.pid, err = receiveBorn(control); err != nil {
+		return startError(fringe.Unavailable, "the fork server of the environment gives no fork: %w", err)
+	}
+	// The child waits for its order, so that the number is still its own.
+	fd, err := unix.PidfdOpen(f.pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return startError(fringe.Unavailable, "the fork has ended: %w", err)
+	}
+	in.pidfd = os.NewFile(uintptr(fd), "fork")
+	n.note(in, false)
+	return nil
+}
+
+// furnish puts the fork into its cgroups and gives it its first order.
+func (n *Nest) furnish(f *Fork, preload []string) error {
+	in, d, s := f.in, n.in.d, &f.in.spec
+	var err error
+	if in.group, err = d.cgroups.make(s.ID, s.Limits); err == nil && in.group != nil {
+		err = in.group.join(f.pid)
+	}
+	if err != nil {
+		return startError(fringe.Unavailable, "no cgroup: %w", err)
+	}
+	o := forkOrder{Places: callPlaces, TmpSize: s.TmpBytes, Network: s.Network, Argv: s.Argv, Env: s.Env, Preload: preload, Filter: n.filter}
+	if !d.cgroups.has("memory") {
+		o.Memory = s.Limits.Memory
+	}
+	if !d.cgroups.has("pids") {
+		o.Pids = s.Limits.Pids
+	}
+	mounts := s.Mounts
+	if s.TmpBytes == 0 {
+		f.tmp = filepath.Join(d.tmp(), string(s.ID))
+		if err := os.MkdirAll(f.tmp, 0o700); err != nil {
+			return startError(fringe.Unavailable, "no /tmp can be made: %w", err)
+		}
+		if err := os.Chmod(f.tmp, 0o777|os.ModeSticky); err != nil {
+			return startError(fringe.Unavailable, "no /tmp can be made: %w", err)
+		}
+		mounts = append([]fringe.Mount{{Source: f.tmp, Target: "/tmp", Writable: true}}, mounts...)
+	}
+	for _, m := range n.in.spec.Mounts {
+		if !belowAny(m.Target, callPlaces) {
+			f.done = append(f.done, m)
+		}
+	}
+	points, fds, err := f.detach(mounts)
+	defer closeAll(fds)
+	if err != nil {
+		return err
+	}
+	o.Mounts = points
+	if err := sendWith(in.control, o, fds); err != nil {
+		return startError(fringe.Unavailable, "the fork does not take its orders: %w", err)
+	}
+	return nil
+}
+
+// detach gives those of the mounts that are not in place as detached mounts.
+func (f *Fork) detach(mounts []fringe.Mount) (points []mountPoint, fds []int, err error) {
+	for _, m := range mounts {
+		if slices.Contains(f.done, m) {
+			continue
+		}
+		// A writable mount is a slave of the server's, so that what the
+		// server mounts below it appears in the fork as well.
+		propagation := uint64(unix.MS_PRIVATE)
+		if m.Writable {
+			propagation = unix.MS_SLAVE
+		}
+		fd, dir, err := detached(m, propagation)
+		if err != nil {
+			return nil, fds, err
+		}
+		points, fds = append(points, mountPoint{m.Target, dir}), append(fds, fd)
+		f.done = append(f.done, m)
+	}
+	return points, fds, nil
+}
+
+// Start gives the fork its call. The spec differs from that which the fork was
+// made for in its ID, its Dir, its streams, Conn, its limit of time, further
+// Mounts and variables that no module has read. When it fails the fork is gone.
+func (f *Fork) Start(ctx context.Context, s fringe.Spec) (fringe.Instance, error) {
+	in := f.in
+	own := in.spec.ID
+	err := check(&s)
+	if err == nil {
+		err = in.d.reserve(s.ID)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Discard())
+	}
+	stop := context.AfterFunc(ctx, func() { in.signal(unix.SIGKILL) })
+	in.begun = monotonic()
+	err = f.call(s)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		in.d.free(s.ID)
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, errors.Join(err, f.Discard())
+	}
+	in.d.free(own)
+	in.spec, in.spec.Durable = s, false
+	in.d.hold(in)
+	f.nest.note(in, true)
+	go in.watch()
+	return in, nil
+}
+
+func (f *Fork) call(s fringe.Spec) error {
+	in := f.in
+	if in.group != nil {
+		if err := in.group.throttle(s.Limits.CPU); err != nil {
+			return startError(fringe.Unavailable, "the CPU limit: %w", err)
+		}
+	}
+	points, fds, err := f.detach(s.Mounts)
+	defer func() { closeAll(fds) }()
+	if err != nil {
+		return err
+	}
+	o := callOrder{Mounts: points, Dir: s.Dir, Env: s.Env, FileSize: s.Limits.FileSize, Cores: in.d.coresFor(&s)}
+	all := slices.Clone(fds)
+	if in.group != nil && len(in.group.watch) == 2 {
+		o.Watch, all = true, append(all, in.group.watch...)
+	}
+	streams := []*os.File{s.Stdin, s.Stdout, s.Stderr, s.Conn}
+	ends, err := f.pump(streams, s.StdoutMax, s.StderrMax)
+	defer func() { closeFiles(ends) }()
+	if err != nil {
+		return startError(fringe.Unavailable, "no pipe for a log: %w", err)
+	}
+	for number, stream := range streams {
+		if stream != nil {
+			o.Streams, all = append(o.Streams, number), append(all, int(stream.Fd()))
+		}
+	}
+	if err := sendWith(in.control, o, all); err != nil {
+		return startError(fringe.Unavailable, "the fork has ended: %w", err)
+	}
+	if in.group != nil {
+		in.group.forget()
+	}
+	return in.expect(repStarted)
+}
+
+// pump puts pipes in the place of output streams that are bounded, and moves
+// what comes through them. The ends that it gives are the program's.
+func (f *Fork) pump(streams []*os.File, bounds ...int64) (ends []*os.File, err error) {
+	for i, keep := range bounds {
+		file := streams[1+i]
+		if file == nil || keep <= 0 {
+			continue
+		}
+		if i == 1 && len(ends) == 1 && sameFile(file, f.pumps.all[0].file) {
+			streams[2] = ends[0]
+			continue
+		}
+		from, end, err := os.Pipe()
+		if err != nil {
+			return ends, err
+		}
+		fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			from.Close()
+			end.Close()
+			return ends, err
+		}
+		p := &pump{from: from, to: descriptor(fd), keep: keep, file: file}
+		f.pumps.all = append(f.pumps.all, p)
+		f.pumps.running.Go(func() {
+			defer unix.Close(fd)
+			defer from.Close()
+			p.run()
+		})
+		ends, streams[1+i] = append(ends, end), end
+	}
+	return ends, nil
+}
+
+func sameFile(a, b *os.File) bool {
+	x, errX := a.Stat()
+	y, errY := b.Stat()
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
+
+func closeFiles(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// leave gives back what the fork had when it has ended.
+func (f *Fork) leave() {
+	f.nest.forget(f.in)
+	f.pumps.finish()
+	if err := f.removeTmp(); err != nil {
+		f.in.d.log.Error("a fork's /tmp is left behind", "instance", f.in.spec.ID, "err", err)
+	}
+}
+
+// Discard ends a fork that was not started.
+func (f *Fork) Discard() error {
+	in := f.in
+	in.d.free(in.spec.ID)
+	f.nest.forget(in)
+	err := in.discard()
+	f.pumps.finish()
+	return errors.Join(err, f.removeTmp())
+}
+
+// Alive says whether the fork still stands by.
+func (f *Fork) Alive() bool {
+	alive := false
+	onSocket(f.in.pidfd, func(fd int) error { alive = !ended(uintptr(fd)); return nil })
+	return alive
+}
+
+// tmp is where the directories are that forks have as /tmp.
+func (d *Driver) tmp() string { return filepath.Join(filepath.Dir(d.base), "tmp") }
+
+// removeTmp removes what the fork had as /tmp.
+func (f *Fork) removeTmp() error {
+	if f.tmp == "" {
+		return nil
+	}
+	return os.RemoveAll(f.tmp)
+}
