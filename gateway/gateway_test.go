@@ -203,7 +203,7 @@ func TestWrongRequests(t *testing.T) {
 		"Unknown":        {"POST", "/function/count", words + `, "txet": 1}`, nil, 422, "/txet", `did you mean "text"`},
 		"WrongType":      {"POST", "/function/count", words + `, "n": "many"}`, nil, 422, "/n", "int"},
 		"PathInClass":    {"POST", "/function/count", `{"text": {"class": "File", "path": "/etc/passwd"}}`, nil, 422, "/text", "location"},
-		"NoDataset":      {"POST", "/function/count", `{"text": {"class": "File", "location": "user:wrods"}}`, nil, 404, "/text", "user:words"},
+		"NoDataset":      {"POST", "/function/count", `{"text": {"class": "File", "location": "user:wrods"}}`, nil, 422, "/text", "the input is a File, and there is no dataset user:wrods; did you mean user:words?"},
 		"NotAFile":       {"POST", "/function/count", `{"text": {"class": "File", "location": "user:dir"}}`, nil, 422, "/text", "directory"},
 		"Basename":       {"POST", "/function/count", words[:len(words)-1] + `, "basename": "../../x"}}`, nil, 422, "/text/basename", "file name"},
 		"MetadataServer": {"POST", "/function/count", `{"text": {"class": "File", "location": "http://169.254.169.254/x"}}`, nil, 403, "/text", "169.254"},
@@ -350,7 +350,7 @@ func TestFilesUpAndDown(t *testing.T) {
 			t.Errorf("Accept %q: the file is %q", accept, a.body)
 		}
 	}
-	if a := send(t, s, "GET", "/function/upper?text=user:none", nil); a.status != 404 {
+	if a := send(t, s, "GET", "/function/upper?text=user:none", nil); a.status != 422 {
 		t.Errorf("inputs in the query: %d %s", a.status, a.body)
 	}
 	noUploadsLeft(t, s)

@@ -78,6 +78,10 @@ func (l *Local) resolveData(ctx context.Context, r Request, pointer string, o ma
 	if err != nil {
 		e := fringe.E(op, err)
 		e.Pointer, e.Component = pointer, fringe.Data
+		if e.Kind == fringe.NotFound { // the request is what is wrong, not its address
+			e.Kind = fringe.Invalid
+			e.Message = fmt.Sprintf("the input is a %v, and %s", o["class"], e.Message)
+		}
 		return e
 	}
 	if class := o["class"]; d.Directory != (class == "Directory") {
