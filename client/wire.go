@@ -219,6 +219,47 @@ type Result struct {
 	URL       string          `json:"url,omitempty"` // of the content
 }
 
+// Provenance is all that is known of how a job made what it made.
+type Provenance struct {
+	Job         Job                `json:"job"`
+	Site        string             `json:"site"`
+	URL         string             `json:"url"`     // of the site, as it was asked
+	Server      string             `json:"server"`  // version of Fringe
+	Machine     string             `json:"machine"` // such as linux/amd64
+	Function    Function           `json:"function"`
+	Document    json.RawMessage    `json:"document"` // the CWL document of the function
+	Environment fringe.Environment `json:"environment"`
+	Inputs      []DataUse          `json:"inputs"`
+	Outputs     []DataUse          `json:"outputs"`
+	Logs        []DataUse          `json:"logs"`
+}
+
+// DataUse is a value, file or directory that a job took or made.
+type DataUse struct {
+	Name      string          `json:"name"`            // of the input, output or stream; in a list, a slash and the place follow
+	Class     string          `json:"class,omitempty"` // File or Directory; empty for a value
+	Value     json.RawMessage `json:"value,omitempty"` // of a value
+	Location  string          `json:"location,omitempty"`
+	Basename  string          `json:"basename,omitempty"`
+	Size      int64           `json:"size,omitempty"` // bytes
+	MediaType string          `json:"mediaType,omitempty"`
+	Checksum  string          `json:"checksum,omitempty"` // "sha1$…"; of files
+	Note      string          `json:"note,omitempty"`     // why something of it is not known
+}
+
+// Comparison tells whether two jobs made the same.
+type Comparison struct {
+	Equal   bool         `json:"equal"`
+	Results []Difference `json:"results"`
+}
+
+// Difference tells of one output whether it is the same.
+type Difference struct {
+	Name  string   `json:"name"`
+	Equal bool     `json:"equal"`
+	Notes []string `json:"notes,omitempty"` // what differs, the first few
+}
+
 // Token describes a token; Secret only in the answer that creates it.
 type Token struct {
 	ID      string      `json:"id"`

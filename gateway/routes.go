@@ -51,6 +51,8 @@ func (g *Gateway) routes() {
 	raw("GET /api/v1/jobs/{id}/events", fringe.Reader, g.jobEvents)
 	raw("GET /api/v1/jobs/{id}/log", fringe.Reader, g.jobLog)
 	api("GET /api/v1/jobs/{id}/results", fringe.Reader, g.jobResults)
+	raw("GET /api/v1/jobs/{id}/provenance", fringe.Reader, g.provenance)
+	api("GET /api/v1/jobs/{id}/compare", fringe.Reader, g.compareJobs)
 	api("POST /api/v1/jobs/{id}/run", fringe.Caller, g.runJob)
 	api("POST /api/v1/jobs/{id}/abort", fringe.Caller, g.abortJob)
 	api("POST /api/v1/jobs/{id}/rerun", fringe.Caller, g.rerunJob)

@@ -78,6 +78,21 @@ for m in ('numpy', 'scipy', 'astropy', 'matplotlib', 'PIL', 'casacore', 'venv', 
         fail "/usr/bin/python3 has not all modules that the packages above bring: ${said##*$'\n'}"
 }
 
+# The validator of RO-Crates has a virtual environment of its own, in the user's
+# cache; rocrate brings the context that crates name, so that it needs no network.
+validator() {
+    local dir=${XDG_CACHE_HOME:-$HOME/.cache}/fringe/rocrate-validator
+    local want="roc-validator==0.13.0 rocrate==0.13.0"
+    [ "$(cat "$dir/installed" 2>/dev/null)" != "$want" ] || return 0
+    say "installing $want"
+    rm -rf "$dir"
+    /usr/bin/python3 -m venv "$dir"
+    # shellcheck disable=SC2086 # two words
+    "$dir/bin/pip" install -q --disable-pip-version-check $want ||
+        fail "pip could not install the validator of RO-Crates; what it said is above."
+    echo "$want" >"$dir/installed"
+}
+
 check_go
 command -v dpkg-query >/dev/null ||
     fail "this set-up knows Debian and Ubuntu. Elsewhere install by hand: ${packages[*]}"
@@ -88,3 +103,4 @@ if [ ${#lacking[@]} -gt 0 ]; then
 else
     check_tools quick
 fi
+if [ "${1:-run}" = test ]; then validator; fi

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -17,7 +20,7 @@ import (
 
 func (a *app) jobCommand() *cobra.Command {
 	c := &cobra.Command{Use: "job", Short: "See and steer jobs: calls with a durable record"}
-	c.AddCommand(a.jobList(), a.jobShow(), a.jobLog(), a.jobWait(), a.jobAbort(), a.jobRerun(), a.jobResults(), a.jobDelete())
+	c.AddCommand(a.jobList(), a.jobShow(), a.jobLog(), a.jobWait(), a.jobAbort(), a.jobRerun(), a.jobResults(), a.jobProvenance(), a.jobDelete())
 	return c
 }
 
@@ -232,9 +235,13 @@ func (a *app) jobDelete() *cobra.Command {
 
 func (a *app) jobRerun() *cobra.Command {
 	var async bool
-	c := &cobra.Command{Use: "rerun ID", Short: "Run a job once more: the same version, the same inputs, nothing from the store", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "rerun ID", Short: "Run a job once more, and say whether it makes the same", Args: cobra.ExactArgs(1),
+		Long: `Run a job once more: the same version, the same inputs, nothing from the store.
+When the job had completed, what the two have made is compared: the data of FITS
+files (not their headers), the values of JSON, directories file by file (without
+table.lock), all else byte by byte. The exit code is 1 when it is not the same.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := a.client()
+			cl, old, err := a.getJob(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -248,10 +255,107 @@ func (a *app) jobRerun() *cobra.Command {
 			if j, err = a.follow(cmd.Context(), cl, j.ID, j.Function); err != nil {
 				return err
 			}
-			return a.printEnded(cmd.Context(), cl, &j, "")
+			if j.Error != nil || old.Phase != "COMPLETED" {
+				return a.printEnded(cmd.Context(), cl, &j, "")
+			}
+			return a.compare(cmd.Context(), cl, &old, &j)
 		}}
 	c.Flags().BoolVar(&async, "async", false, "do not wait for its end")
 	return c
+}
+
+// compare tells whether two jobs made the same.
+func (a *app) compare(ctx context.Context, cl *client.Client, old, j *client.Job) error {
+	c, err := client.Get[client.Comparison](ctx, cl, jobPath(string(old.ID), "/compare"), url.Values{"with": {string(j.ID)}})
+	if err != nil {
+		return err
+	}
+	err = a.print(struct {
+		Job fringe.CallID `json:"job"`
+		client.Comparison
+	}{j.ID, c}, func(w io.Writer) {
+		table(w, "OUTPUT SAME", func(row func(...any)) {
+			for _, r := range c.Results {
+				row(r.Name, map[bool]string{true: "yes", false: "no: " + strings.Join(r.Notes, "; ")}[r.Equal])
+			}
+		})
+		fmt.Fprintf(w, "\n%s: %s\n", j.ID, map[bool]string{true: "reproduced", false: "not reproduced"}[c.Equal])
+	})
+	if err == nil && !c.Equal {
+		err = exitCode(1)
+	}
+	return err
+}
+
+func (a *app) jobProvenance() *cobra.Command {
+	var file string
+	var outputs bool
+	c := &cobra.Command{Use: "provenance ID", Short: "Show how a job made what it made, or write it as an RO-Crate", Args: cobra.ExactArgs(1),
+		Long: `Show who ran what, when and where, with digests, parameters, checksums and the
+resources used. With --ro-crate all of it is written as a zip archive: an RO-Crate
+of the profile Process Run Crate, with the record, the function's CWL document and
+the log, and with --outputs what the job has made.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := a.client()
+			if err != nil {
+				return err
+			}
+			if file != "" {
+				return a.saveCrate(cmd.Context(), cl, args[0], file, outputs)
+			}
+			p, err := client.Get[client.Provenance](cmd.Context(), cl, jobPath(args[0], "/provenance"), nil)
+			if err != nil {
+				return err
+			}
+			return a.print(p, func(w io.Writer) { showProvenance(w, &p) })
+		}}
+	c.Flags().StringVar(&file, "ro-crate", "", "write an RO-Crate to this file (.zip)")
+	c.Flags().BoolVar(&outputs, "outputs", false, "with --ro-crate: put what the job made into it")
+	return c
+}
+
+func (a *app) saveCrate(ctx context.Context, cl *client.Client, id, file string, outputs bool) error {
+	q := url.Values{}
+	if outputs {
+		q.Set("outputs", "true")
+	}
+	res, err := cl.Do(ctx, client.Request{Method: "GET", Path: jobPath(id, "/provenance"), Query: q, Header: http.Header{"Accept": {"application/zip"}}})
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	f, err := os.CreateTemp(filepath.Dir(file), ".fringe-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if _, err := io.Copy(f, res.Body); err != nil {
+		f.Close()
+		return fringe.Errorf("job provenance", fringe.Unavailable, "the crate was cut short: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Chmod(f.Name(), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), file)
+}
+
+func showProvenance(w io.Writer, p *client.Provenance) {
+	showJob(w, &p.Job)
+	fmt.Fprintf(w, "%-10s the site %s at %s, Fringe %s on %s\n", "where", p.Site, p.URL, p.Server, p.Machine)
+	fmt.Fprintf(w, "%-10s %s\n%-10s %s %s\n", "digest", p.Function.Digest, "in", first(string(p.Environment.Name), "(host)"), p.Environment.Digest)
+	fmt.Fprintln(w)
+	table(w, "DATA NAME SIZE CHECKSUM AT", func(row func(...any)) {
+		for i, uses := range [][]client.DataUse{p.Inputs, p.Outputs} {
+			for _, u := range uses {
+				if u.Class != "" {
+					row([]string{"in", "out"}[i], u.Name, bytesText(u.Size), u.Checksum, u.Location)
+				}
+			}
+		}
+	})
 }
 
 func (a *app) jobResults() *cobra.Command {
