@@ -110,7 +110,7 @@ func Metadata(p *client.Provenance, inside map[string]string) ([]byte, error) {
 		{"@id": "#licence", "@type": "CreativeWork", "name": "Not stated",
 			"description": "No licence is stated for the data. The function says of itself: " + orUnknown(p.Function.License)},
 	}
-	doc := entity{"@context": []any{crate11 + "/context", entity{"resourceUsage": runTerms + "resourceUsage"}}, "@graph": append(head, c.graph...)}
+	doc := entity{"@context": []any{crate11 + "/context", entity{"resourceUsage": runTerms + "resourceUsage", "sha1": runTerms + "sha1"}}, "@graph": append(head, c.graph...)}
 	b, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil {
 		return nil, fringe.E("rocrate.Metadata", err)
@@ -271,6 +271,9 @@ func (c *crate) file(at, name, mediaType string, size int64, checksum string) st
 
 func (c *crate) part(e entity) string {
 	id := c.add(e)
+	if strings.Contains(id, "://") && c.p.Job.Ended != nil {
+		e["sdDatePublished"] = when(*c.p.Job.Ended)
+	}
 	c.parts = append(c.parts, id)
 	return id
 }
