@@ -186,7 +186,7 @@ func (s *step) endAttempt(at standing, cause string, why error, usage fringe.Usa
 
 // Executing gives the jobs that are EXECUTING, oldest first.
 func (j *Jobs) Executing(ctx context.Context) ([]Job, error) {
-	return j.several(ctx, "jobs.Executing", `WHERE phase = 'EXECUTING' ORDER BY seq`)
+	return j.several(ctx, "jobs.Executing", `WHERE phase <> 'QUEUED' AND phase = 'EXECUTING' ORDER BY seq`)
 }
 
 // Overdue gives jobs that wait in the queue for longer than their policy says.

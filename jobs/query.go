@@ -191,8 +191,12 @@ func (f *Filter) query(tx *store.Tx, below int64) (string, []any, error) {
 	var parts []string
 	var all []any
 	for _, p := range slices.Compact(slices.Sorted(slices.Values(phases))) {
-		parts = append(parts, `SELECT * FROM (SELECT seq AS s FROM jobs WHERE phase = ? AND `+where+` ORDER BY seq DESC LIMIT ?)`)
-		all = append(append(append(all, string(p)), args...), f.Limit+1)
+		cond := `phase = 'QUEUED'`
+		if p != Queued {
+			cond = `phase <> 'QUEUED' AND phase = '` + string(p) + `'`
+		}
+		parts = append(parts, `SELECT * FROM (SELECT seq AS s FROM jobs WHERE `+cond+` AND `+where+` ORDER BY seq DESC LIMIT ?)`)
+		all = append(append(all, args...), f.Limit+1)
 	}
 	return `SELECT ` + columns + ` FROM jobs WHERE seq IN (SELECT s FROM (` + strings.Join(parts, ` UNION ALL `) + `) ORDER BY s DESC LIMIT ?) ORDER BY seq DESC`,
 		append(all, f.Limit+1), nil

@@ -222,8 +222,8 @@ func (j *Jobs) Heads(ctx context.Context) ([]Waiting, error) {
 
 func headTx(tx *store.Tx, g group, now int64) ([]Waiting, error) {
 	rows, err := tx.Query(`SELECT id, seq, environment, priority, cpu, memory, COALESCE(json_extract(terms, '$.policy.atOnce'), 0), COALESCE(queued, submitted)
-		FROM jobs WHERE phase = 'QUEUED' AND namespace = ? AND owner = ? AND function = ? AND ready <= ?
-		ORDER BY priority DESC, seq LIMIT ?`, g.namespace, g.owner, string(g.function), now, headLength)
+		FROM jobs WHERE phase = 'QUEUED' AND owner = ? AND function = ? AND namespace = ? AND ready <= ?
+		ORDER BY priority DESC, seq LIMIT ?`, g.owner, string(g.function), g.namespace, now, headLength)
 	if err != nil {
 		return nil, err
 	}

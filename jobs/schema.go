@@ -40,8 +40,21 @@ func Migrations() []store.Migration {
 		CREATE INDEX jobs_owner ON jobs(owner, seq);
 		CREATE INDEX jobs_function ON jobs(function, seq);
 		CREATE INDEX jobs_phase ON jobs(phase, seq);`},
-		{Name: "attempts, events, deliveries and memos", SQL: ledger}}
+		{Name: "attempts, events, deliveries and memos", SQL: ledger},
+		{Name: "indexes that acceptance does not write", SQL: indexes}}
 }
+
+// indexes leaves queued jobs, which are few or soon gone, to the index of what
+// waits: an acceptance writes that one and the id's.
+const indexes = `
+	DROP INDEX jobs_phase;
+	DROP INDEX jobs_owner;
+	DROP INDEX jobs_function;
+	DROP INDEX jobs_waiting;
+	CREATE INDEX jobs_phase ON jobs(phase, seq) WHERE phase <> 'QUEUED';
+	CREATE INDEX jobs_owner ON jobs(owner, phase, seq) WHERE phase <> 'QUEUED';
+	CREATE INDEX jobs_function ON jobs(function, owner, phase, seq) WHERE phase <> 'QUEUED';
+	CREATE INDEX jobs_waiting ON jobs(owner, function, namespace, priority DESC, seq) WHERE phase = 'QUEUED';`
 
 const ledger = `
 	CREATE TABLE jobs_next (
