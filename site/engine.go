@@ -16,6 +16,7 @@ const (
 	lease     = time.Minute     // of an attempt
 	heartbeat = lease / 4       // between renewals
 	reconcile = 2 * time.Second // between looks at what only time changes
+	breath    = 5 * time.Millisecond
 )
 
 // Why an attempt is stopped from outside.
@@ -59,8 +60,15 @@ func (e *engine) loop(ctx context.Context) {
 	defer look.Stop()
 	e.recover(ctx)
 	for {
-		if err := e.round(ctx); err != nil && ctx.Err() == nil {
+		started, err := e.round(ctx)
+		if err != nil && ctx.Err() == nil {
 			e.site.cfg.Log.Error("queued jobs not started", "err", err)
+		}
+		if started == 0 { // many that come at once are looked at together
+			select {
+			case <-time.After(breath):
+			case <-ctx.Done():
+			}
 		}
 		select {
 		case <-e.site.cfg.Jobs.Wake():
@@ -100,19 +108,19 @@ func (e *engine) situation(waiting []jobs.Waiting) situation {
 	return s
 }
 
-// round starts the jobs whose turn it is.
-func (e *engine) round(ctx context.Context) error {
+// round starts the jobs whose turn it is and says how many.
+func (e *engine) round(ctx context.Context) (started int, err error) {
 	if e.site.cfg.Jobs.QueuedCount() == 0 || e.full() {
-		return nil
+		return 0, nil
 	}
 	waiting, err := e.site.cfg.Jobs.Heads(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return nil
+		return 0, nil
 	}
 	fresh := waiting[:0]
 	for _, w := range waiting {
@@ -125,7 +133,7 @@ func (e *engine) round(ctx context.Context) error {
 	for _, w := range start {
 		e.begin(ctx, w, nil)
 	}
-	return nil
+	return len(start), nil
 }
 
 // full says whether no job can start, so that there is nothing to look at.

@@ -16,7 +16,12 @@ import (
 	"fringe/server/servertest"
 )
 
-func TestMain(m *testing.M) { servertest.Main(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("FRINGE_SITE_TEST"); dir != "" {
+		serve(dir)
+	}
+	servertest.Main(m)
+}
 
 type object = map[string]any
 
