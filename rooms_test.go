@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"server":                {"", "attempt", "auth", "build", "catalogue", "client", "contract", "cwl", "data", "driver/fork", "driver/process", "gateway", "gateway/soda", "gateway/uws", "jobs", "notify", "pool", "python", "site", "store"},
 	"server/servertest":     {"", "client", "driver/process", "server"},
 	"cmd/fringe":            {"", "attempt", "client", "cwl", "data", "driver/process", "server"},
+	"bench/crash":           {},
 	"bench/local":           {"client"},
 	"bench/site":            {"bench/local", "client"},
 	"bench/warm":            {"", "bench/local", "client", "contract", "contract/contracttest", "driver/process", "pool"},

@@ -15,7 +15,8 @@
 // Invariants: the bytes of an input do not change; every file of the output
 // object lies below [Outcome.OutDir], once, so that its holder may move it
 // away; nothing outside of [Request.WorkDir] is written. An attempt that failed
-// has released its views; the outcome of one that succeeded must be closed.
+// has released its views, unless it can be resumed; the outcome of one that
+// succeeded must be closed.
 //
 // Room site and the command cwl-runner call it.
 package attempt
@@ -88,6 +89,11 @@ type Outcome struct {
 	OutDir  string // on this machine
 	Phases  Phases
 
+	// Kept says, with an error of a durable attempt, that its program has
+	// ended well and only the platform failed to collect: Resume tries that
+	// again.
+	Kept bool
+
 	views []*data.View
 }
 
@@ -157,8 +163,8 @@ func (t *try) close(ctx context.Context, op string, err error) (Outcome, error) 
 	if err == nil {
 		return t.out, nil
 	}
-	if t.running && leaving(ctx) {
-		t.out.views = nil // they are the instance's, for Resume
+	if t.running && leaving(ctx) || t.out.Kept {
+		t.out.views = nil // they are for Resume
 	}
 	err = errors.Join(err, t.out.Close())
 	return t.out, fringe.E(op, err)
@@ -192,6 +198,9 @@ func (t *try) make(ctx context.Context) (err error) {
 		Limits: t.limits, Network: e.Network && r.Network, Stdin: t.streams.in, Stdout: t.streams.out, Stderr: t.streams.err,
 		StdoutMax: t.streams.outMax, StderrMax: t.streams.errMax, Scratch: t.s.scratch, Durable: r.Durable})
 	t.lap(&t.out.Phases.Start)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return aborted(cause)
+	}
 	if err != nil {
 		return component(err, fringe.Start)
 	}
@@ -212,9 +221,13 @@ func (t *try) finish(ctx context.Context, instance fringe.Instance) (err error) 
 	if err := verdict(t.e, t.out.Exit, t.limits, t.streams); err != nil {
 		return err
 	}
-	err = t.collect(ctx)
+	err = component(t.collect(ctx), fringe.Collect)
 	t.lap(&t.out.Phases.Collect)
-	return component(err, fringe.Collect)
+	switch fringe.KindOf(err) {
+	case fringe.Internal, fringe.Unavailable, fringe.Busy:
+		t.out.Kept = err != nil && t.r.Durable
+	}
+	return err
 }
 
 // collect gathers the outputs, and records them when the attempt is durable:
@@ -275,8 +288,10 @@ func wait(ctx context.Context, instance fringe.Instance, durable bool) (fringe.E
 		return exit, errors.Join(cause, err)
 	}
 	exit.Cause = fringe.Stopped
-	return exit, fmt.Errorf("the attempt was aborted: %w", cause)
+	return exit, aborted(cause)
 }
+
+func aborted(cause error) error { return fmt.Errorf("the attempt was aborted: %w", cause) }
 
 // What a program leaves in its work directory, and the exit code, when it finds
 // an input wrong before it begins (python/fringe/run.py).

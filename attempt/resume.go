@@ -103,6 +103,24 @@ func Resume(ctx context.Context, r Request) (Outcome, error) {
 	return t.close(ctx, "attempt.Resume", err)
 }
 
+// Remove removes the directory of an attempt that nobody will resume and whose
+// program does not run, with the views that are in it.
+func Remove(dir string) error {
+	t := &try{s: &stage{dir: dir}}
+	var rec staged
+	if _, err := t.read(stagedRecord, &rec); err == nil { // else it did not get that far
+		for _, v := range rec.Views {
+			if err := data.FormerView(v.Source, v.Scratch).Release(); err != nil {
+				return fringe.E("attempt.Remove", err)
+			}
+		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fringe.E("attempt.Remove", err)
+	}
+	return nil
+}
+
 func (t *try) resume(ctx context.Context) error {
 	s, err := openStage(t.r, t.e)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,31 +22,82 @@ import (
 // life of the server made, and writes what becomes of it. When the server stops
 // the attempt goes on without it, and nothing is written.
 func (l *Local) runTask(ctx context.Context, job jobs.Job, former bool) error {
-	outcome := jobs.Outcome{Phase: jobs.Completed}
-	temporary, err := l.execute(ctx, &job, &outcome, former)
+	outcome, temporary, err := l.perform(ctx, &job, former)
 	switch cause := context.Cause(ctx); {
 	case err != nil && errors.Is(cause, attempt.ErrLeave):
 		return nil
 	case errors.Is(cause, errLost):
 		return l.cleanAttempt(&job)
-	case err == nil:
-		settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer cancel()
-		err = l.cfg.Jobs.Settle(settle, job.ID, job.Fence, outcome)
-	default:
+	case err != nil:
 		outcome.Err = err
-		// The scratch goes first: it may have taken the space that the ledger needs.
-		err = errors.Join(l.cleanAttempt(&job), l.finish(ctx, &job, outcome, temporary))
+		if err = l.finish(ctx, &job, outcome, temporary); err != nil && fringe.KindOf(err) != fringe.Conflict {
+			// The scratch may have taken the space that the ledger needs.
+			if err = l.cleanAttempt(&job); err == nil {
+				err = l.finish(ctx, &job, outcome, temporary)
+			}
+		}
 	}
-	if fringe.KindOf(err) == fringe.Conflict { // aborted, or taken over
-		err = nil
+	if err != nil && fringe.KindOf(err) != fringe.Conflict { // else aborted, or taken over
+		return err // the attempt stays as it is, to be taken up
 	}
-	return errors.Join(err, l.cleanAttempt(&job), l.releaseUploads(ctx, job.ID))
+	return errors.Join(l.cleanAttempt(&job), l.releaseUploads(ctx, job.ID))
+}
+
+// unkept is why the site cannot keep what a program made that ended well, or
+// may have ended well by now.
+type unkept struct{ error }
+
+// Unwrap gives the reason.
+func (u *unkept) Unwrap() error { return u.error }
+
+// unkeptIf gives what the platform failed in as unkept when there is something
+// to be kept.
+func unkeptIf(there bool, err error) error {
+	if err != nil && there && platformFailed(err) {
+		return &unkept{err}
+	}
+	return err
+}
+
+// perform makes the attempt and settles the job when it comes to good. When
+// only the site fails to keep what the program made, because its disk is full
+// for a while, that is tried again: the program does not run again for it.
+func (l *Local) perform(ctx context.Context, job *jobs.Job, former bool) (outcome jobs.Outcome, temporary bool, err error) {
+	for try := 0; ; try++ {
+		outcome = jobs.Outcome{Phase: jobs.Completed}
+		temporary, err = l.execute(ctx, job, &outcome, former || try > 0)
+		if err == nil {
+			if err = l.settle(ctx, job, outcome); err == nil {
+				return outcome, false, nil
+			}
+		}
+		var u *unkept
+		if !errors.As(err, &u) || try >= job.Policy.Platform {
+			return outcome, temporary, err
+		}
+		l.cfg.Log.Warn("what a task made is not kept yet", "call", job.ID, "err", err)
+		select {
+		case <-ctx.Done():
+			return outcome, temporary, err
+		case <-time.After(backoff(job.Policy, try, rand.Float64())):
+		}
+	}
+}
+
+// settle writes that a job has ended well, unless it is another's by now.
+func (l *Local) settle(ctx context.Context, job *jobs.Job, o jobs.Outcome) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	err := l.cfg.Jobs.Settle(ctx, job.ID, job.Fence, o)
+	if err != nil && fringe.KindOf(err) != fringe.Conflict {
+		return &unkept{err}
+	}
+	return nil
 }
 
 // cleanAttempt removes the scratch of an attempt.
 func (l *Local) cleanAttempt(job *jobs.Job) error {
-	err := os.RemoveAll(l.attemptDir(job))
+	err := attempt.Remove(l.attemptDir(job))
 	os.Remove(filepath.Dir(l.attemptDir(job))) // unless a former attempt's is there
 	return err
 }
@@ -70,7 +122,7 @@ func (l *Local) execute(ctx context.Context, job *jobs.Job, outcome *jobs.Outcom
 	const op = "site.execute"
 	r, v, inputs, err := l.recall(ctx, job)
 	if err != nil {
-		return false, err
+		return false, unkeptIf(former, err)
 	}
 	if v.Shape == fringe.Service {
 		return false, l.executeService(ctx, job, *v, inputs, outcome)
@@ -91,7 +143,7 @@ func (l *Local) execute(ctx context.Context, job *jobs.Job, outcome *jobs.Outcom
 	}
 	log, err := l.cfg.Jobs.OpenFiles(job.ID)
 	if err != nil {
-		return false, err
+		return false, unkeptIf(former, err)
 	}
 	defer log.Close()
 	r.Stdout, r.Stderr, r.LogMax, r.Durable = log.Stdout(), log.Stderr(), jobs.MaxLog, true
@@ -106,10 +158,10 @@ func (l *Local) execute(ctx context.Context, job *jobs.Job, outcome *jobs.Outcom
 		code := out.Exit.Code
 		temporary = fringe.E(op, err).Component == fringe.UserCode && out.Exit.Cause == fringe.Exited &&
 			(v.Tool.Temporary(code) || slices.Contains(job.Policy.Codes, code))
-		return temporary, l.withLastWords(job.ID, err)
+		return temporary, unkeptIf(out.Kept, l.withLastWords(job.ID, err))
 	}
 	if err := l.publish(ctx, maker{job.ID, job.Owner, job.Fence}, out.Outputs); err != nil {
-		return false, err
+		return false, unkeptIf(true, err)
 	}
 	if outcome.Outputs, err = json.Marshal(out.Outputs); err != nil {
 		return false, fringe.E(op, err)
@@ -133,7 +185,7 @@ func (l *Local) attempt(ctx context.Context, job *jobs.Job, r attempt.Request, f
 	if former {
 		return attempt.Resume(ctx, r)
 	}
-	if err := errors.Join(os.RemoveAll(r.WorkDir), os.MkdirAll(filepath.Dir(r.WorkDir), 0o700)); err != nil {
+	if err := errors.Join(attempt.Remove(r.WorkDir), os.MkdirAll(filepath.Dir(r.WorkDir), 0o700)); err != nil {
 		return attempt.Outcome{}, fringe.E("site.attempt", err)
 	}
 	return attempt.Run(ctx, r)
