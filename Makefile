@@ -1,5 +1,6 @@
 # make demo   sets up what is missing, builds, runs the main job on real data
 # make test   sets up what the tests need, runs all of them
+# make crash  kills the server and its tasks at random for 15 minutes
 # The other targets: build setup lint bench conformance clean.
 
 SHELL := /bin/bash
@@ -7,7 +8,7 @@ GO ?= go
 SUITE ?=
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all setup build demo test lint unit race bench conformance clean
+.PHONY: all setup build demo test lint unit race crash bench conformance clean
 
 all: build
 
@@ -40,6 +41,9 @@ unit:
 # The rooms with concurrency of their own, under the race detector.
 race:
 	$(GO) test -race -timeout 15m ./store ./auth ./archive
+
+crash:
+	$(GO) test -count=1 -timeout 60m -v ./bench/crash -args -crash.for=15m
 
 bench: build
 	@scripts/setup.sh bench

@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	lasting = flag.Duration("crash.for", 80*time.Second, "how long things are killed, both lanes together")
+	lasting = flag.Duration("crash.for", 40*time.Second, "how long things are killed, both lanes together")
 	seed    = flag.Uint64("crash.seed", 0, "of the order of faults; 0 takes one by chance")
 )
 

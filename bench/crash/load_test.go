@@ -27,7 +27,7 @@ class: CommandLineTool
 id: probe
 $namespaces: {fringe: "urn:fringe:ns#"}
 hints:
-  fringe:Function: {version: 1.0.0, environment: plain, shape: task}
+  fringe:Function: {version: 1.0.0, environment: plain, shape: task, retry: {platform: 8, function: 8, backoff: 1, most: 4}}
 requirements:
   NetworkAccess: {networkAccess: true}
   ResourceRequirement: {coresMin: 1, ramMin: 64}
@@ -68,8 +68,15 @@ outputs:
   observation: {type: Directory, outputBinding: {glob: observation}}
 `
 
-// lengths are the seconds that jobs wait.
-var lengths = []string{"0", "0", "0.05", "0.2", "0.5", "1", "2", "4", "8", "20"}
+// lengths gives the seconds that jobs wait: in a long run some wait through
+// many kills.
+func lengths() []string {
+	all := []string{"0", "0", "0.05", "0.2", "0.5", "1", "2", "4"}
+	if *lasting > 5*time.Minute {
+		all = append(all, "8", "20", "60")
+	}
+	return all
+}
 
 // outstanding bounds the jobs that have not ended.
 const outstanding = 24
@@ -151,6 +158,7 @@ func (l *load) body(c *call) []byte {
 // work makes calls one after the other until the load stops; with wait each
 // waits for the answer on its connection, else it is accepted and watched.
 func (l *load) work(ctx context.Context, wait bool) {
+	seconds := lengths()
 	for {
 		select {
 		case <-l.stop:
@@ -161,7 +169,7 @@ func (l *load) work(ctx context.Context, wait bool) {
 		}
 		l.mu.Lock()
 		l.serial++
-		c := &call{key: fmt.Sprintf("job-%d-%d", os.Getpid(), l.serial), seconds: lengths[rand.N(len(lengths))]}
+		c := &call{key: fmt.Sprintf("job-%d-%d", os.Getpid(), l.serial), seconds: seconds[rand.N(len(seconds))]}
 		l.calls[c.key] = c
 		l.mu.Unlock()
 		if wait {
