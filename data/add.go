@@ -20,13 +20,14 @@ import (
 // AddRequest says what becomes a dataset: exactly one of Path, Source and URL.
 type AddRequest struct {
 	DID       fringe.DID
-	Path      string    // by reference: absolute, a file or directory of this machine
-	Source    io.Reader // the bytes, which the site then owns
-	URL       string    // http: or https:, downloaded; the site then owns the bytes
-	Directory bool      // Source or URL is a tar archive, gzipped or not, of a directory
-	Basename  string    // the file name that tools see; empty: that of Path, URL or the archive, else the end of the name
-	MediaType string    // empty: found out
-	Owner     string    // the principal's name
+	Path      string      // by reference: absolute, a file or directory of this machine
+	Source    io.Reader   // the bytes, which the site then owns
+	URL       string      // http: or https:, downloaded; the site then owns the bytes
+	Directory bool        // Source or URL is a tar archive, gzipped or not, of a directory
+	Basename  string      // the file name that tools see; empty: that of Path, URL or the archive, else the end of the name
+	MediaType string      // empty: found out
+	Owner     string      // the principal's name
+	Role      fringe.Role // the principal's: private addresses are for operators
 	Call      fringe.CallID
 }
 
@@ -73,7 +74,7 @@ func (d *Data) Add(ctx context.Context, r AddRequest) (fringe.Dataset, error) {
 		s, err := d.own(ctx, r, r.Source)
 		return s, wrap(op, err)
 	}
-	down, err := d.fetcher.get(ctx, r.URL, validators{})
+	down, err := d.fetcherFor(r.Role).get(ctx, r.URL, validators{})
 	if err != nil {
 		return fringe.Dataset{}, wrap(op, err)
 	}

@@ -34,19 +34,19 @@ type Config struct {
 // Data is the datasets of a site. Its methods may be called by several
 // goroutines.
 type Data struct {
-	store   *store.Store
-	dir     string
-	roots   []string // with symbolic links resolved
-	log     *slog.Logger
-	bytes   int64
-	quota   int64
-	entries int
-	fetcher *fetcher
-	clock   func() time.Time
-	keys    keys
-	recent  recent
-	spooled []string     // calls whose spooled files were there when this Data was made; for Sweep
-	placing sync.RWMutex // held for reading while bytes have no record yet, for writing by Sweep
+	store             *store.Store
+	dir               string
+	roots             []string // with symbolic links resolved
+	log               *slog.Logger
+	bytes             int64
+	quota             int64
+	entries           int
+	fetcher, anywhere *fetcher // for all, for operators
+	clock             func() time.Time
+	keys              keys
+	recent            recent
+	spooled           []string     // calls whose spooled files were there when this Data was made; for Sweep
+	placing           sync.RWMutex // held for reading while bytes have no record yet, for writing by Sweep
 }
 
 // Migrations gives the steps of this room's schema.
@@ -94,7 +94,7 @@ func Migrations() []store.Migration {
 // New gives the datasets of an open, migrated store.
 func New(cfg Config) (*Data, error) {
 	const op = "data.New"
-	d := &Data{store: cfg.Store, log: cfg.Log, bytes: cfg.Bytes, quota: cfg.Quota, entries: cfg.Entries, clock: cfg.Clock, fetcher: newFetcher(cfg.Fetch)}
+	d := &Data{store: cfg.Store, log: cfg.Log, bytes: cfg.Bytes, quota: cfg.Quota, entries: cfg.Entries, clock: cfg.Clock, fetcher: newFetcher(cfg.Fetch, cfg.Fetch.RefusePrivate), anywhere: newFetcher(cfg.Fetch, false)}
 	if d.log == nil {
 		d.log = slog.Default()
 	}

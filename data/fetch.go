@@ -23,7 +23,7 @@ import (
 type Fetch struct {
 	Idle          time.Duration // how long a server may send nothing; 0: a minute
 	Redirects     int           // most redirects that are followed; 0: 5
-	RefusePrivate bool          // neither this machine nor private networks
+	RefusePrivate bool          // neither this machine nor private networks, but for operators
 	Proxy         func(*http.Request) (*url.URL, error)
 }
 
@@ -36,7 +36,7 @@ type fetcher struct {
 // validators identify one state of a URL's content.
 type validators struct{ etag, modified string }
 
-func newFetcher(cfg Fetch) *fetcher {
+func newFetcher(cfg Fetch, refusePrivate bool) *fetcher {
 	if cfg.Idle == 0 {
 		cfg.Idle = time.Minute
 	}
@@ -52,7 +52,7 @@ func newFetcher(cfg Fetch) *fetcher {
 		if err != nil {
 			return err
 		}
-		return allowedAddress(ip, cfg.RefusePrivate)
+		return allowedAddress(ip, refusePrivate)
 	}}
 	return &fetcher{idle: cfg.Idle, client: &http.Client{
 		Transport: &http.Transport{Proxy: cfg.Proxy, DialContext: dialer.DialContext, DisableCompression: true,
@@ -61,7 +61,7 @@ func newFetcher(cfg Fetch) *fetcher {
 			if len(via) > cfg.Redirects {
 				return refused("data.fetch", "give the address that the redirects lead to", "%s redirects more than %d times", via[0].URL.Redacted(), cfg.Redirects)
 			}
-			return checkURL(r.URL, cfg.RefusePrivate)
+			return checkURL(r.URL, refusePrivate)
 		},
 	}}
 }
@@ -82,6 +82,15 @@ func allowedAddress(ip netip.Addr, refusePrivate bool) error {
 			Message: fmt.Sprintf("the site does not read from the address %s", ip), Cure: "download the file yourself and add it: fringe data add"}
 	}
 	return nil
+}
+
+// fetcherFor gives the fetcher of those who may name private addresses, or of
+// those who may not.
+func (d *Data) fetcherFor(role fringe.Role) *fetcher {
+	if role.Includes(fringe.Operator) {
+		return d.anywhere
+	}
+	return d.fetcher
 }
 
 // checkURL refuses what is no plain web address.

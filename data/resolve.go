@@ -117,7 +117,7 @@ func (d *Data) resolveURL(ctx context.Context, address string, p fringe.Principa
 	if err != nil {
 		return fringe.Dataset{}, err
 	}
-	down, err := d.fetcher.get(ctx, address, had)
+	down, err := d.fetcherFor(p.Role).get(ctx, address, had)
 	if err != nil {
 		return fringe.Dataset{}, err
 	}

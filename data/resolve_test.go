@@ -297,6 +297,14 @@ func TestAddURL(t *testing.T) {
 	private := open(t, t.TempDir(), func(c *data.Config) { c.Fetch.RefusePrivate = true })
 	_, err = private.Add(t.Context(), data.AddRequest{DID: did(t, "user:x"), URL: server.URL + "/m87.fits"})
 	wantError(t, err, fringe.Denied, fringe.Data, "127.0.0.1")
+	_, err = private.Resolve(t.Context(), server.URL+"/m87.fits", fringe.Principal{Name: "p", Role: fringe.Publisher})
+	wantError(t, err, fringe.Denied, fringe.Data, "127.0.0.1")
+	for _, role := range []fringe.Role{fringe.Operator, fringe.Publisher} { // the copy that an operator had made is not a publisher's way in
+		_, err := private.Resolve(t.Context(), server.URL+"/named", fringe.Principal{Name: "o", Role: role})
+		if denied := fringe.KindOf(err) == fringe.Denied && err != nil; denied == (role == fringe.Operator) {
+			t.Errorf("Resolve() of a private address as %s = %v", role, err)
+		}
+	}
 }
 
 // TestRealFITS publishes what astropy writes.

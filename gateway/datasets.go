@@ -54,7 +54,7 @@ func (g *Gateway) addDataset(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	p := fringe.PrincipalOf(r.Context())
-	req := data.AddRequest{DID: did, URL: body.URL, Basename: body.Basename, Owner: p.Name}
+	req := data.AddRequest{DID: did, URL: body.URL, Basename: body.Basename, Owner: p.Name, Role: p.Role}
 	switch {
 	case (body.Path == "") == (body.URL == ""):
 		return answer{}, fringe.Errorf(op, fringe.Invalid, "give either path or url")

@@ -26,6 +26,7 @@ type Config struct {
 	Instances int           // warm instances at most
 	Roots     []string      // directories whose files callers may name by path
 	Callbacks []string      // hosts and networks to which callbacks may go, beside public ones
+	Private   bool          // callers may name URLs of this machine and of private networks
 	Drain     time.Duration // how long a stop waits for running calls
 	QuotaMiB  int64         // data that one principal may keep, unless a quota of his own says otherwise; 0: no bound
 	UploadMiB int64         // largest file in a call's own body

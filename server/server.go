@@ -128,7 +128,8 @@ func (s *Server) join(ctx context.Context) error {
 	if err := au.Bootstrap(ctx, dir); err != nil {
 		return err
 	}
-	s.data, err = data.New(data.Config{Store: s.store, Dir: filepath.Join(dir, "data"), Roots: s.cfg.Roots, Quota: s.cfg.QuotaMiB << 20, Log: s.log})
+	s.data, err = data.New(data.Config{Store: s.store, Dir: filepath.Join(dir, "data"), Roots: s.cfg.Roots,
+		Fetch: data.Fetch{RefusePrivate: !s.cfg.Private}, Quota: s.cfg.QuotaMiB << 20, Log: s.log})
 	if err != nil {
 		return err
 	}

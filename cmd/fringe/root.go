@@ -75,7 +75,7 @@ func (a *app) load(cmd *cobra.Command) error {
 	path := filepath.Join(configDir(), "config.yaml")
 	if doc, err := os.ReadFile(path); err == nil {
 		if err := yaml.UnmarshalWithOptions(doc, &file, yaml.Strict()); err != nil {
-			return fringe.Errorf("config", fringe.Invalid, "%s is not a configuration (known keys: url, token, dir): %w", path, err)
+			return fringe.Errorf("config", fringe.Invalid, "%s is not a configuration (known keys: url, token, dir): %s", path, yaml.FormatError(err, false, false))
 		}
 	}
 	a.set.Dir = first(a.set.Dir, os.Getenv("FRINGE_DIR"), file.Dir, defaultDir())
