@@ -819,6 +819,42 @@ func TestPublishGitOneDirectory(t *testing.T) {
 	wantError(t, err, fringe.NotFound, "no function.cwl and no function.py")
 }
 
+// A module that functions of a repository share is published as what it holds;
+// a link out of the repository is refused.
+func TestPublishGitSharedFile(t *testing.T) {
+	s := newSite(t)
+	repo := filepath.Join(t.TempDir(), "repo")
+	write(t, filepath.Join(repo, "shared", "sky.py"), "shared", 0o644)
+	if err := os.Rename(function(t, "one", "1.0.0"), filepath.Join(repo, "one")); err != nil {
+		t.Fatal(err)
+	}
+	link := func(target string) {
+		t.Helper()
+		at := filepath.Join(repo, "one", "sky.py")
+		os.Remove(at)
+		if err := os.Symlink(target, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link("../shared/sky.py")
+	commit := gitIn(t, repo)
+	commit()
+	p, err := s.PublishGit(t.Context(), "file://"+repo, ada)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Lstat(filepath.Join(p.Dir, "sky.py"))
+	if text, _ := os.ReadFile(filepath.Join(p.Dir, "sky.py")); err != nil || !info.Mode().IsRegular() || string(text) != "shared" {
+		t.Errorf("sky.py is published as %v %q, %v", info, text, err)
+	}
+	for _, out := range []string{"../../secret", "/etc/passwd", "../shared", "../shared/none"} {
+		link(out)
+		commit()
+		_, err = s.PublishGit(t.Context(), "file://"+repo, ada)
+		wantError(t, err, fringe.Invalid, "link")
+	}
+}
+
 // gitIn makes a repository and gives what commits all that is in it.
 func gitIn(t *testing.T, repo string) (commit func()) {
 	t.Helper()

@@ -69,7 +69,45 @@ func (c *Catalogue) PublishGit(ctx context.Context, address string, by fringe.Pr
 	if dir == "." { // the name of a repository may be none of a function; then the document's id is it
 		return c.Publish(ctx, PublishRequest{Dir: at, Name: name, By: by.Name, byID: !functionRE.MatchString(name)})
 	}
+	if err := settleLinks(at, dir); err != nil {
+		return Published{}, disk(op, c.dir, err)
+	}
 	return c.Publish(ctx, PublishRequest{Dir: filepath.Join(at, dir), By: by.Name})
+}
+
+// settleLinks puts a file in the place of each link of a function's directory
+// that leads to a file elsewhere in the repository: a module that functions
+// share. Links out of the repository stay, to be refused.
+func settleLinks(repository, dir string) error {
+	root, err := os.OpenRoot(repository)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return fs.WalkDir(root.FS(), filepath.ToSlash(dir), func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.Type()&fs.ModeSymlink == 0 {
+			return err
+		}
+		target, err := root.Readlink(name)
+		if err != nil {
+			return err
+		}
+		if to, err := filepath.Rel(dir, filepath.Join(filepath.Dir(name), target)); err == nil && filepath.IsLocal(to) {
+			return nil
+		}
+		info, err := root.Stat(name)
+		if err != nil || !info.Mode().IsRegular() || info.Size() > maxContent {
+			return nil
+		}
+		text, err := root.ReadFile(name)
+		if err == nil {
+			err = root.Remove(name)
+		}
+		if err == nil {
+			err = root.WriteFile(name, text, info.Mode().Perm())
+		}
+		return err
+	})
 }
 
 // noFunction says where the functions of a repository are.

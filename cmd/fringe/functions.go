@@ -142,11 +142,12 @@ func isGit(p string) bool {
 	return false
 }
 
-// pack writes a file or a directory as tar.gz under its base name.
+// pack writes a file or a directory as tar.gz under its base name. A link to a
+// file outside of the directory, such as a module that functions share, is
+// packed as that file.
 func pack(w io.Writer, path string) error {
 	zw := gzip.NewWriter(w)
 	tw := tar.NewWriter(zw)
-	parent := filepath.Dir(path)
 	err := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -154,7 +155,7 @@ func pack(w io.Writer, path string) error {
 		if d.IsDir() && (d.Name() == ".git" || d.Name() == "__pycache__") {
 			return fs.SkipDir
 		}
-		return packEntry(tw, parent, p, d)
+		return packEntry(tw, path, p, d)
 	})
 	if err != nil {
 		return err
@@ -165,7 +166,7 @@ func pack(w io.Writer, path string) error {
 	return zw.Close()
 }
 
-func packEntry(tw *tar.Writer, parent, p string, d fs.DirEntry) error {
+func packEntry(tw *tar.Writer, root, p string, d fs.DirEntry) error {
 	info, err := d.Info()
 	if err != nil {
 		return err
@@ -175,12 +176,16 @@ func packEntry(tw *tar.Writer, parent, p string, d fs.DirEntry) error {
 		if link, err = os.Readlink(p); err != nil {
 			return err
 		}
+		to, err := filepath.Rel(root, filepath.Join(filepath.Dir(p), link))
+		if held, bad := os.Stat(p); bad == nil && held.Mode().IsRegular() && (err != nil || !filepath.IsLocal(to)) && !filepath.IsAbs(link) {
+			info = held
+		}
 	}
 	h, err := tar.FileInfoHeader(info, link)
 	if err != nil {
 		return err
 	}
-	if h.Name, err = filepath.Rel(parent, p); err != nil {
+	if h.Name, err = filepath.Rel(filepath.Dir(root), p); err != nil {
 		return err
 	}
 	if err := tw.WriteHeader(h); err != nil || !info.Mode().IsRegular() {

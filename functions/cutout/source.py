@@ -60,7 +60,7 @@ class Source:
     def edges(self) -> np.ndarray:
         """Wavelengths of the channels' edges."""
         if self._edges is None:
-            self._edges = spectral.edges(self.header, self.spectral)
+            self._edges = spectral.wavelengths(self.header, self.spectral, np.arange(self.header[f"NAXIS{self.spectral}"] + 1) - 0.5)
         return self._edges
 
     def polarizations(self) -> tuple[int | None, list[str]]:

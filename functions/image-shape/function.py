@@ -67,7 +67,7 @@ def main(
         return Outputs(peak, ring.diameter * scale, ring.scatter, ring.depth, None, None, File(picture))
     core, faintest = sky.peak(), threshold * sky.noise()
     inner = core_radius if core_radius is not None else _core_extent(sky, peak / faintest)
-    angle, length = jet_direction(sky.pixels, core, faintest, inner / scale, _beam_area(sky))
+    angle, length = jet_direction(sky.pixels, core, faintest, inner / scale, sky.beam_area() or 1.0)
     _draw_jet(sky, core, angle, length, picture)
     step = np.sign(sky.wcs.wcs.cdelt)
     position_angle = np.degrees(np.arctan2(step[0] * np.cos(angle), step[1] * np.sin(angle))) % 360
@@ -78,12 +78,6 @@ def _core_extent(sky: SkyImage, ratio: float) -> float:
     """Radius in arcsec, with a margin of a quarter, at which a Gaussian of the beam's major axis has fallen to 1/ratio; 0 without a beam."""
     beam = sky.beam()
     return 1.25 * beam[0] / 2 * float(np.sqrt(np.log2(max(ratio, 1)))) if beam else 0.0
-
-
-def _beam_area(sky: SkyImage) -> float:
-    """Area of the beam in pixels, pi/(4 ln 2) times the product of its axes; 1 without a beam."""
-    beam = sky.beam()
-    return float(np.pi / (4 * np.log(2)) * beam[0] * beam[1] / np.prod(sky.scale)) if beam else 1.0
 
 
 def _draw_ring(sky: SkyImage, ring, name: str) -> None:

@@ -159,3 +159,35 @@ def imported(path: pathlib.Path) -> str:
     """Import a UVFITS file, once for all tests of a run; the measurement set must not be changed."""
     outputs = call("import-uvfits", {"uvfits": file(path)}, pathlib.Path(_shared.name) / path.stem)
     return path_of(outputs["ms"])
+
+
+def line_cube(path: pathlib.Path) -> tuple[dict, dict]:
+    """Write a line cube of a turning disk, and give it as a File with its truth.
+
+    The disk is an elliptical Gaussian; in each pixel the line is a Gaussian in radio velocity of one
+    width, at a velocity that grows linearly along the disk's long axis. Noise is added.
+    """
+    import numpy as np
+    from astropy.io import fits
+
+    size, channels, scale, beam, rest, angle = 96, 40, 15.0, 45.0, 1.420405751e9, 35.0
+    systemic, channel, dispersion, gradient, noise, peak = 1470.0, 5.0, 12.0, 0.15, 1e-3, 0.08
+    velocity = systemic + (np.arange(channels) - (channels - 1) / 2) * channel
+    y, x = (np.indices((size, size)) - size // 2) * scale
+    east, north, turn = -x, y, np.radians(angle)
+    along, across = east * np.sin(turn) + north * np.cos(turn), east * np.cos(turn) - north * np.sin(turn)
+    brightness = peak * np.exp(-0.5 * ((along / 200) ** 2 + (across / 100) ** 2))
+    centre = systemic + gradient * along
+    data = brightness * np.exp(-0.5 * ((velocity[:, None, None] - centre) / dispersion) ** 2)
+    data += np.random.default_rng(7).normal(0, noise, data.shape)
+    frequencies = rest * (1 - velocity / 299792.458)
+    header = fits.Header()
+    axes = [("RA---SIN", 230.5, -scale / 3600, size // 2 + 1, "deg"), ("DEC--SIN", 5.0, scale / 3600, size // 2 + 1, "deg"), ("FREQ", frequencies[0], frequencies[1] - frequencies[0], 1, "Hz")]
+    for n, (kind, value, step, pixel, unit) in enumerate(axes, start=1):
+        header.update({f"CTYPE{n}": kind, f"CRVAL{n}": value, f"CDELT{n}": step, f"CRPIX{n}": float(pixel), f"CUNIT{n}": unit})
+    header.update(RADESYS="ICRS", RESTFRQ=rest, BUNIT="Jy/beam", BMAJ=beam / 3600, BMIN=beam / 3600, BPA=0.0, OBJECT="DISK", SPECSYS="LSRK")
+    fits.writeto(path, data.astype(np.float32), header, overwrite=True)
+    moment0 = brightness * dispersion * np.sqrt(2 * np.pi)
+    area = np.pi / (4 * np.log(2)) * beam**2 / scale**2
+    return file(path), dict(ra=230.5, dec=5.0, rest=rest, frequencies=frequencies, noise=noise, beam=beam, channel=channel, dispersion=dispersion, velocity=centre, peak=brightness,
+                            moment0=moment0, flux=moment0.sum() / area, angle=angle, gradient=gradient, systemic=systemic)

@@ -1,0 +1,105 @@
+"""A plane of a FITS image with its place on the sky."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
+
+UNITS = [("deg", "°", 3600.0), ("arcmin", "′", 60.0), ("arcsec", "″", 1.0), ("mas", "mas", 1e-3), ("µas", "µas", 1e-6)]
+
+
+@dataclasses.dataclass
+class SkyImage:
+    """One plane; y is the first axis of the pixels, north is up when the header says so."""
+
+    pixels: np.ndarray  # (y, x)
+    header: fits.Header
+    wcs: WCS | None  # celestial; None when the image has no such coordinates
+    scale: np.ndarray  # size of a pixel along x and y, arcsec; 1 without coordinates
+    origin: np.ndarray  # pixel (x, y), from 0, that offsets are measured from
+
+    @classmethod
+    def read(cls, path: str, channel: int = 0, polarization: int = 0) -> SkyImage:
+        """Read a plane of the first image of a FITS file with two to four dimensions.
+
+        For further axes `channel` counts along FREQ (or any third axis), `polarization` along STOKES.
+        """
+        try:
+            with fits.open(path, memmap=False) as hdus:
+                hdu = next((h for h in hdus if h.is_image and h.data is not None and h.data.ndim >= 2), None)
+                if hdu is None:
+                    raise ValueError("The FITS file has no image of two or more dimensions.")
+                header, data = hdu.header.copy(), hdu.data
+        except OSError as error:
+            raise ValueError(f"This is not a FITS file that can be read: {error}") from error
+        pixels = np.asarray(data[_plane(header, channel, polarization)], float)
+        celestial = WCS(header).celestial
+        if not celestial.has_celestial or celestial.naxis != 2:
+            return cls(pixels, header, None, np.ones(2), (np.array(pixels.shape[::-1]) - 1) / 2)
+        return cls(pixels, header, celestial, scale_of(celestial), celestial.wcs.crpix - 1)
+
+    def crop(self, width: float, centre: np.ndarray) -> SkyImage:
+        """The square of `width` arcsec around the pixel `centre` (x, y), as far as it is within the image."""
+        half = width / self.scale / 2
+        low = np.maximum(0, np.floor(centre - half + 0.5)).astype(int)
+        high = np.minimum(self.pixels.shape[::-1], np.ceil(centre + half + 0.5)).astype(int)
+        if np.any(width < 2 * self.scale) or np.any(high - low < 2):
+            raise ValueError(f"The field of {width:g} arcsec is smaller than two pixels; a pixel has {self.scale[0]:g} arcsec.")
+        part = slice(low[1], high[1]), slice(low[0], high[0])
+        wcs = self.wcs[part] if self.wcs is not None else None
+        return SkyImage(self.pixels[part], self.header, wcs, self.scale, self.origin - low)
+
+    def peak(self) -> np.ndarray:
+        """Pixel (x, y) of the largest value."""
+        y, x = np.unravel_index(np.nanargmax(self.pixels), self.pixels.shape)
+        return np.array([x, y])
+
+    def noise(self) -> float:
+        """Standard deviation from the median absolute deviation: 1.4826 MAD, that of a normal distribution."""
+        finite = self.pixels[np.isfinite(self.pixels)]
+        return float(1.4826 * np.median(np.abs(finite - np.median(finite))))
+
+    def beam(self) -> tuple[float, float, float] | None:
+        """Major and minor axis (FWHM, arcsec) and position angle (deg) of the beam, when the header has it."""
+        major, minor = self.header.get("BMAJ", 0), self.header.get("BMIN", 0)
+        return (major * 3600, minor * 3600, self.header.get("BPA", 0.0)) if major > 0 and minor > 0 else None
+
+    def beam_area(self) -> float | None:
+        """Pixels in the beam, pi/(4 ln 2) times the product of its axes."""
+        beam = self.beam()
+        return float(np.pi / (4 * np.log(2)) * beam[0] * beam[1] / np.prod(self.scale)) if beam else None
+
+    def offset_unit(self) -> tuple[str, str, float]:
+        """Name, symbol and size in arcsec of the unit that suits the field: the largest of which it has 3."""
+        width = max(self.pixels.shape) * max(self.scale)
+        return next((unit for unit in UNITS if width >= 3 * unit[2]), UNITS[-1])
+
+    def frequency(self) -> float | None:
+        """Frequency of the plane's axis in Hz, when the header has it."""
+        for axis in range(3, self.header["NAXIS"] + 1):
+            if str(self.header.get(f"CTYPE{axis}", "")).startswith("FREQ"):
+                return float(self.header[f"CRVAL{axis}"])
+        return None
+
+
+def scale_of(celestial: WCS) -> np.ndarray:
+    """Size of a pixel along x and y in arcsec."""
+    return proj_plane_pixel_scales(celestial) * 3600
+
+
+def _plane(header: fits.Header, channel: int, polarization: int) -> tuple[int, ...]:
+    """Index of a plane in the array: the axes beyond the second, the last one first."""
+    further = range(3, header["NAXIS"] + 1)
+    stokes = [axis for axis in further if str(header.get(f"CTYPE{axis}", "")).startswith("STOKES")]
+    others = [axis for axis in further if axis not in stokes]
+    spectral = next((axis for axis in others if header[f"NAXIS{axis}"] > 1), others[0] if others else None)
+    wanted = dict.fromkeys(further, 0) | dict.fromkeys(stokes, polarization) | ({spectral: channel} if spectral else {})
+    for axis, plane in wanted.items():
+        if plane >= header[f"NAXIS{axis}"]:
+            kind = str(header.get(f"CTYPE{axis}", "")).strip() or "further axis"
+            raise ValueError(f"Plane {plane} of axis {axis} ({kind}) was asked for; it has the planes 0 to {header[f'NAXIS{axis}'] - 1}.")
+    return tuple(wanted[axis] for axis in reversed(further))
