@@ -12,6 +12,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from astropy.coordinates import SkyCoord
 from fringe import File, In, Out
+from matplotlib.ticker import NullLocator
 from scipy.stats import norm
 
 from sky_image import SkyImage
@@ -123,7 +124,10 @@ def _draw(sky: SkyImage, within: np.ndarray, values: np.ndarray, name: str) -> N
     plot.plot((edges[1:] + edges[:-1]) / 2 * factor, expected, color="#b5442d", linewidth=1.3, label=f"Gaussian of the noise, {_readable(noise, unit, factor)}")
     plot.legend(frameon=False, fontsize=11 * page.zoom, loc="upper right")
     plot.set_xscale("asinh", linear_width=3 * noise * factor)
+    decades = 10.0 ** np.arange(np.ceil(np.log10(2 * noise * factor)), np.ceil(np.log10(max(np.abs(edges).max() * factor, 3 * noise * factor))) + 1)
+    plot.set_xticks([v for v in (*-decades[::-1], 0.0, *decades) if edges[0] * factor <= v <= edges[-1] * factor])
     plot.xaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
+    plot.xaxis.set_minor_locator(NullLocator())
     plot.set_yscale("log")
     plot.set_ylim(0.5, 4 * max(counts.max(), 1))
     plot.set_xlabel(f"Brightness ({unit})" if unit else "Brightness", fontsize=12 * page.zoom)

@@ -27,7 +27,7 @@ FRINGE = {
     "author": "The Fringe authors",
     "license": "Apache-2.0",
     "keywords": ["moments", "cube", "velocity", "spectral line", "FITS"],
-    "citation": "1985A&A...142..273K Kent, moments of line profiles: 2022ApJ...935..167A The Astropy Project",
+    "citation": "2022ApJ...935..167A The Astropy Project: Sustaining and Growing a Community-oriented Open-source Project",
     "example": {"cube": {"class": "File", "location": "demo:line-cube.fits"}, "threshold": 4.0},
 }
 

@@ -32,7 +32,7 @@ FRINGE = {
     "license": "Apache-2.0",
     "keywords": ["spectrum", "cube", "spectral line", "extraction", "VOTable"],
     "citation": "2022ApJ...935..167A The Astropy Project: Sustaining and Growing a Community-oriented Open-source Project",
-    "example": {"cube": {"class": "File", "location": "demo:line-cube.fits"}, "ra": 230.5, "dec": 35.0, "radius": 60.0, "axis": "radio"},
+    "example": {"cube": {"class": "File", "location": "demo:line-cube.fits"}, "ra": 230.5, "dec": 5.0, "radius": 300.0, "axis": "radio"},
 }
 NOISE = 1.4826 / np.sqrt(2)  # median absolute difference of neighbours to standard deviation
 
