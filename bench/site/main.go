@@ -10,6 +10,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -56,10 +57,7 @@ type bench struct {
 }
 
 func (b *bench) run(parts []string, functions, rounds int) error {
-	if err := b.Run("env", "build", filepath.Join(b.repo, "environments")); err != nil {
-		return err
-	}
-	if err := b.Run("publish", filepath.Join(b.repo, "functions")); err != nil {
+	if err := b.publish("python", "echo"); err != nil {
 		return err
 	}
 	for _, p := range parts {
@@ -83,6 +81,21 @@ func (b *bench) run(parts []string, functions, rounds int) error {
 	return nil
 }
 
+// publish builds an environment of the repository and publishes functions.
+func (b *bench) publish(environment string, functions ...string) error {
+	if err := b.Run("env", "build", filepath.Join(b.repo, "environments", environment)); err != nil {
+		return err
+	}
+	if len(functions) == 0 {
+		return nil
+	}
+	args := []string{"publish"}
+	for _, f := range functions {
+		args = append(args, filepath.Join(b.repo, "functions", f))
+	}
+	return b.Run(args...)
+}
+
 func (b *bench) idle() error {
 	if err := b.Restart(); err != nil {
 		return err
@@ -97,10 +110,16 @@ func (b *bench) idle() error {
 	return nil
 }
 
-// call makes one call and gives how long it took.
+// call makes one call, which is not answered from the product store, and gives
+// how long it took.
 func (b *bench) call(name string, inputs any) (time.Duration, map[string]any, error) {
+	body, err := json.Marshal(inputs)
+	if err != nil {
+		return 0, nil, err
+	}
 	begin := time.Now()
-	out, err := client.Send[map[string]any](context.Background(), b.Client, "POST", "/function/"+name, inputs)
+	out, err := client.Upload[map[string]any](context.Background(), b.Client, client.Request{Method: "POST", Path: "/function/" + name,
+		Header: http.Header{"Content-Type": {"application/json"}, "Cache-Control": {"no-cache"}}, Body: bytes.NewReader(body)})
 	return time.Since(begin), out, err
 }
 
@@ -133,6 +152,9 @@ outputs:
 `
 
 func (b *bench) reference() error {
+	if err := b.publish("wsclean", "echo"); err != nil {
+		return err
+	}
 	tool := filepath.Join(b.Dir, "size-of.cwl")
 	if err := os.WriteFile(tool, fmt.Appendf(nil, referenceTool, "size-of", "wsclean"), 0o644); err != nil {
 		return err
@@ -176,42 +198,44 @@ func (b *bench) reference() error {
 	return nil
 }
 
-// tool compares wsclean through Fringe with the same command run bare.
+// tool compares wsclean through Fringe with the same command line run bare, in
+// pairs that begin in turn with the one and the other.
 func (b *bench) tool(rounds int) error {
+	if err := b.publish("astro", "make-ms"); err != nil {
+		return err
+	}
+	if err := b.publish("wsclean", "wsclean"); err != nil {
+		return err
+	}
 	_, out, err := b.call("make-ms", map[string]any{"times": 240})
 	if err != nil {
 		return err
 	}
-	ms1, _ := out["ms"].(map[string]any)
-	location, _ := ms1["location"].(string)
+	product, _ := out["ms"].(map[string]any)
+	location, _ := product["location"].(string)
 	d, err := client.Get[client.Dataset](context.Background(), b.Client, "/api/v1/datasets/"+client.EscapePath(location), nil)
 	if err != nil {
 		return err
 	}
-	inputs := map[string]any{"ms": map[string]any{"class": "Directory", "location": location}, "size": 512, "threads": 2,
-		"scale": "5asec", "niter": 1000, "mgain": 0.8, "auto_threshold": 3}
 	var bare, through []time.Duration
-	var through1 string
+	var ratios []float64
 	for i := range rounds + 1 {
-		t, out, err := b.call("wsclean", inputs)
-		if err != nil {
-			return err
+		var t, u time.Duration
+		runs := []func() error{
+			func() (err error) { t, err = b.fringeWsclean(location); return },
+			func() (err error) { u, err = b.bareWsclean(d.Path, i); return },
 		}
-		if through1 == "" {
-			o, _ := json.Marshal(out)
-			through1 = string(o)
+		if i%2 == 1 {
+			slices.Reverse(runs)
 		}
-		u, err := b.bareWsclean(d.Path, i)
-		if err != nil {
-			return err
+		for _, run := range runs {
+			if err := run(); err != nil {
+				return err
+			}
 		}
 		if i > 0 { // the first pair warms the page cache
-			through, bare = append(through, t), append(bare, u)
+			through, bare, ratios = append(through, t), append(bare, u), append(ratios, t.Seconds()/u.Seconds())
 		}
-	}
-	ratios := make([]float64, len(bare))
-	for i := range bare {
-		ratios[i] = through[i].Seconds() / bare[i].Seconds()
 	}
 	slices.Sort(ratios)
 	fmt.Printf("\n### wsclean on a measurement set of %.0f MB (%d pairs)\n\n| run | median s |\n|---|---:|\n| bare | %.3f |\n| through Fringe | %.3f |\n| ratio, median of pairs (min, max) | %.3f (%.3f, %.3f) |\n| peak server memory | %.1f MB |\n",
@@ -219,13 +243,21 @@ func (b *bench) tool(rounds int) error {
 	return nil
 }
 
+func (b *bench) fringeWsclean(location string) (time.Duration, error) {
+	t, _, err := b.call("wsclean", map[string]any{"ms": map[string]any{"class": "Directory", "location": location}, "size": 512, "threads": 2,
+		"scale": "5asec", "niter": 1000, "mgain": 0.8, "auto_threshold": 3})
+	return t, err
+}
+
+// bareWsclean runs the command that the function makes of the same inputs.
 func (b *bench) bareWsclean(path string, i int) (time.Duration, error) {
 	dir := filepath.Join(b.Dir, "bare", fmt.Sprint(i))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return 0, err
 	}
-	cmd := exec.Command("wsclean", "-no-update-model-required", "-temp-dir", dir, "-j", "2", "-abs-mem", "2", "-name", "wsclean",
-		"-size", "512", "512", "-scale", "5asec", "-niter", "1000", "-mgain", "0.8", "-auto-threshold", "3", path)
+	cmd := exec.Command("wsclean", "-no-update-model-required", "-reorder", "-temp-dir", dir, "-j", "2", "-abs-mem", "3.2", "-auto-threshold", "3",
+		"-channels-out", "1", "-gain", "0.1", "-intervals-out", "1", "-mgain", "0.8", "-name", "wsclean", "-niter", "1000", "-pol", "I",
+		"-scale", "5asec", "-size", "512", "512", "-weight", "uniform", path)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "OPENBLAS_NUM_THREADS=1")
 	begin := time.Now()
@@ -236,78 +268,91 @@ func (b *bench) bareWsclean(path string, i int) (time.Duration, error) {
 	return time.Since(begin), nil
 }
 
-// catalogue measures calls, listing and search before and after many functions.
+// catalogue measures calls, listing and search with many functions beside a
+// site with few, in turn.
 func (b *bench) catalogue(n int) error {
-	before, err := b.catalogueTimes()
+	few, err := local.Start(b.bin)
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(b.Dir, "many")
-	for i := range n {
-		name := fmt.Sprintf("many-%05d", i)
-		f := filepath.Join(dir, fmt.Sprint(i/500), name+".cwl")
-		if err := os.MkdirAll(filepath.Dir(f), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(f, fmt.Appendf(nil, referenceTool, name, "wsclean"), 0o644); err != nil {
-			return err
-		}
+	defer few.Stop()
+	if err := (&bench{few, b.bin, b.repo}).publish("python", "echo"); err != nil {
+		return err
 	}
-	begin := time.Now()
-	batches, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err := b.publish("wsclean"); err != nil {
+		return err
+	}
+	published, err := b.publishMany(n)
 	if err != nil {
 		return err
 	}
-	for _, d := range batches {
-		files, err := filepath.Glob(filepath.Join(d, "*.cwl"))
-		if err != nil {
-			return err
-		}
-		if err := b.Run(append([]string{"publish"}, files...)...); err != nil {
-			return err
-		}
-	}
-	publish := time.Since(begin)
-	after, err := b.catalogueTimes()
+	before, after, err := b.catalogueTimes(&bench{few, b.bin, b.repo})
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\n### %d functions more\n\n| figure | before ms | after ms | ratio |\n|---|---:|---:|---:|\n", n)
-	for _, k := range []string{"echo, p50", "list, p99", "search, p99"} {
-		fmt.Printf("| %s | %.3f | %.3f | %.2f |\n", k, ms(before[k]), ms(after[k]), after[k].Seconds()/before[k].Seconds())
+	fmt.Printf("\n### %d functions more\n\n| figure | few ms | many ms | ratio |\n|---|---:|---:|---:|\n", n)
+	for _, k := range []struct {
+		name string
+		at   float64
+	}{{"echo", .5}, {"list", .99}, {"search", .99}} {
+		x, y := percentile(before[k.name], k.at), percentile(after[k.name], k.at)
+		fmt.Printf("| %s, p%.0f | %.3f | %.3f | %.2f |\n", k.name, 100*k.at, ms(x), ms(y), y.Seconds()/x.Seconds())
 	}
-	fmt.Printf("\npublished at %.0f functions/s; resident memory %.1f MB\n", float64(n)/publish.Seconds(), b.Memory("VmRSS"))
+	fmt.Printf("\npublished at %.0f functions/s; resident memory %.1f MB\n", float64(n)/published.Seconds(), b.Memory("VmRSS"))
 	return nil
 }
 
-func (b *bench) catalogueTimes() (map[string]time.Duration, error) {
-	out := map[string]time.Duration{}
-	var echo, list, search []time.Duration
-	for i := range 2000 {
-		d, _, err := b.call("echo", map[string]any{"message": "hello"})
-		if err != nil {
-			return nil, err
+func (b *bench) publishMany(n int) (time.Duration, error) {
+	const batch = 500
+	begin := time.Now()
+	for first := 0; first < n; first += batch {
+		args := []string{"publish"}
+		for i := first; i < min(first+batch, n); i++ {
+			name := fmt.Sprintf("many-%05d", i)
+			f := filepath.Join(b.Dir, "many", name+".cwl")
+			if err := os.MkdirAll(filepath.Dir(f), 0o755); err != nil {
+				return 0, err
+			}
+			if err := os.WriteFile(f, fmt.Appendf(nil, referenceTool, name, "wsclean"), 0o644); err != nil {
+				return 0, err
+			}
+			args = append(args, f)
 		}
-		if i >= 200 {
-			echo = append(echo, d)
+		if err := b.Run(args...); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(begin), nil
+}
+
+// catalogueTimes gives the times of calls, lists and searches at the other
+// site, which has few functions, and at this one.
+func (b *bench) catalogueTimes(few *bench) (fewTimes, manyTimes map[string][]time.Duration, err error) {
+	times := []map[string][]time.Duration{{}, {}}
+	for i := range 4000 {
+		for at, site := range []*bench{few, b} {
+			d, _, err := site.call("echo", map[string]any{"message": "hello"})
+			if err != nil {
+				return nil, nil, err
+			}
+			if i >= 200 {
+				times[at]["echo"] = append(times[at]["echo"], d)
+			}
 		}
 	}
 	for range 200 {
-		for q, into := range map[string]*[]time.Duration{"": &list, "wsclean image": &search} {
-			v := url.Values{}
-			if q != "" {
-				v.Set("q", q)
+		for at, site := range []*bench{few, b} {
+			for name, query := range map[string]url.Values{"list": {}, "search": {"q": {"wsclean image"}}} {
+				begin := time.Now()
+				res, err := site.Client.Do(context.Background(), client.Request{Method: http.MethodGet, Path: "/api/v1/functions", Query: query})
+				if err != nil {
+					return nil, nil, err
+				}
+				io.Copy(io.Discard, res.Body)
+				res.Body.Close()
+				times[at][name] = append(times[at][name], time.Since(begin))
 			}
-			begin := time.Now()
-			res, err := b.Client.Do(context.Background(), client.Request{Method: http.MethodGet, Path: "/api/v1/functions", Query: v})
-			if err != nil {
-				return nil, err
-			}
-			io.Copy(io.Discard, res.Body)
-			res.Body.Close()
-			*into = append(*into, time.Since(begin))
 		}
 	}
-	out["echo, p50"], out["list, p99"], out["search, p99"] = percentile(echo, .5), percentile(list, .99), percentile(search, .99)
-	return out, nil
+	return times[0], times[1], nil
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,8 +61,15 @@ func findCgroups(prefix string) cgroups {
 			}
 		}
 	}
+	if base := v1.base["cpu"]; base != "" {
+		writeFile(base, "cpu.shares", strconv.Itoa(shareOf(float64(runtime.NumCPU())))) // without it, all instances together weigh as one process
+	}
 	return v1
 }
+
+// shareOf gives the weight of so many cores in version 1, where one process
+// outside of all groups has that of one core.
+func shareOf(cores float64) int { return max(2, int(1024*cores)) }
 
 // usable says why no cgroup can be made below base; nil when it can.
 func usable(base string) error {
@@ -300,7 +308,8 @@ func (g *group) forget() {
 	g.watch = nil
 }
 
-// throttle sets the limit of CPU. It is set last, so that it does not slow the
+// throttle sets the limit of CPU, and the same as the weight beside other work
+// on the machine. It is set last, so that it does not slow the
 // set-up down.
 func (g *group) throttle(cores float64) error {
 	dir := g.dirs["cpu"]
@@ -309,7 +318,13 @@ func (g *group) throttle(cores float64) error {
 	}
 	quota := strconv.Itoa(max(int(cores*cpuPeriod), 1000))
 	if g.version == 2 {
+		if err := writeFile(dir, "cpu.weight", strconv.Itoa(min(max(1, int(100*cores)), 10000))); err != nil {
+			return err
+		}
 		return writeFile(dir, "cpu.max", quota+" "+strconv.Itoa(cpuPeriod))
+	}
+	if err := writeFile(dir, "cpu.shares", strconv.Itoa(shareOf(cores))); err != nil {
+		return err
 	}
 	if err := writeFile(dir, "cpu.cfs_period_us", strconv.Itoa(cpuPeriod)); err != nil {
 		return err
