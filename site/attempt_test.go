@@ -163,16 +163,19 @@ func TestFingerprint(t *testing.T) {
 	if print() != before {
 		t.Error("lock files count")
 	}
-	for what, change := range map[string]func() error{
-		"bytes within": func() error { write("ANTENNA/table.dat", "2"); return nil },
-		"a new file":   func() error { write("ANTENNA/table.f0", ""); return nil },
-		"a new directory": func() error {
+	for _, c := range []struct {
+		what   string
+		change func() error
+	}{
+		{"bytes within", func() error { write("ANTENNA/table.dat", "2"); return nil }},
+		{"a new file", func() error { write("ANTENNA/table.f0", ""); return nil }},
+		{"a new directory", func() error {
 			return os.Mkdir(filepath.Join(dir, "FIELD"), 0o755)
-		},
-		"a name":  func() error { return os.Rename(filepath.Join(dir, "table.dat"), filepath.Join(dir, "table.data")) },
-		"a link":  func() error { return os.Symlink("table.data", filepath.Join(dir, "link")) },
-		"no file": func() error { return os.Remove(filepath.Join(dir, "ANTENNA/table.f0")) },
-		"another file of the same look": func() error {
+		}},
+		{"a name", func() error { return os.Rename(filepath.Join(dir, "table.dat"), filepath.Join(dir, "table.data")) }},
+		{"a link", func() error { return os.Symlink("table.data", filepath.Join(dir, "link")) }},
+		{"no file", func() error { return os.Remove(filepath.Join(dir, "ANTENNA/table.f0")) }},
+		{"another file of the same look", func() error {
 			path := filepath.Join(dir, "ANTENNA/table.dat")
 			st, err := os.Stat(path)
 			if err != nil {
@@ -180,13 +183,13 @@ func TestFingerprint(t *testing.T) {
 			}
 			write("new", "3")
 			return errors.Join(os.Rename(filepath.Join(dir, "new"), path), os.Chtimes(path, st.ModTime(), st.ModTime()))
-		},
+		}},
 	} {
-		if err := change(); err != nil {
+		if err := c.change(); err != nil {
 			t.Fatal(err)
 		}
 		if after := print(); after == before {
-			t.Errorf("%s does not count", what)
+			t.Errorf("%s does not count", c.what)
 		} else {
 			before = after
 		}
