@@ -68,6 +68,7 @@ type Warm struct {
 	Concurrency int           `json:"concurrency,omitempty"` // calls that one instance takes at once
 	Queue       int           `json:"queue,omitempty"`       // calls that may wait for an instance
 	Idle        time.Duration `json:"idle,omitempty"`        // how long an instance above Min may be idle
+	Uses        int           `json:"uses,omitempty"`        // calls after which an instance is replaced; 1: each call has one of its own; 0: no bound
 }
 
 // Policy says how often a task is tried and how long each part of it may take.

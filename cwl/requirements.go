@@ -369,7 +369,7 @@ func (r *reader) functionHint(n *node) *FunctionHint {
 }
 
 func (r *reader) warm(n *node) fringe.Warm {
-	r.fields(n, "warm", "min", "max", "concurrency", "queue", "idle")
+	r.fields(n, "warm", "min", "max", "concurrency", "queue", "idle", "uses")
 	count := func(field string) int {
 		q := r.quantity(n, field)
 		if q.expr != nil || q.number != math.Trunc(q.number) && field != "idle" || q.number > 1e6 {
@@ -378,7 +378,7 @@ func (r *reader) warm(n *node) fringe.Warm {
 		}
 		return int(q.number)
 	}
-	return fringe.Warm{Min: count("min"), Max: count("max"), Concurrency: count("concurrency"), Queue: count("queue"),
+	return fringe.Warm{Min: count("min"), Max: count("max"), Concurrency: count("concurrency"), Queue: count("queue"), Uses: count("uses"),
 		Idle: time.Duration(count("idle")) * time.Second}
 }
 

@@ -11,6 +11,14 @@ import (
 func (v *version) demand(now time.Time, patience time.Duration) demand {
 	d := demand{waiting: v.queue.len, live: len(v.live), starting: v.starting, max: v.policy.Max, slots: v.policy.Concurrency,
 		min: v.policy.Min, mean: v.mean, blocked: v.evicted || now.Before(v.blocked), patience: patience}
+	if v.policy.Uses > 0 {
+		d.patience = 0 // no instance comes free
+		for _, i := range v.live {
+			if v.spent(i) {
+				d.spent++
+			}
+		}
+	}
 	if v.queue.first != nil {
 		d.age = now.Sub(v.queue.first.since)
 	}
@@ -41,7 +49,7 @@ func (p *Pool) grow(now time.Time) {
 	var versions []*version
 	for v := range p.needy {
 		d := v.demand(now, p.cfg.Patience)
-		if d.waiting == 0 && d.live+d.starting >= d.min {
+		if d.waiting == 0 && d.live-d.spent+d.starting >= d.min {
 			delete(p.needy, v)
 		}
 		want := d.want()
@@ -191,13 +199,12 @@ func (p *Pool) join(i *instance) {
 		return
 	}
 	v.live = append(v.live, i)
-	for i.busy < v.policy.Concurrency {
+	for v.free(i) {
 		w := v.queue.pop()
 		if w == nil {
 			break
 		}
-		i.busy++
-		v.slots++
+		v.assign(i)
 		v.cold++
 		w.granted <- grant{inst: i, took: i.took, cold: true}
 	}
@@ -259,7 +266,7 @@ func (p *Pool) tidy(now time.Time) time.Time {
 			instances[k].drop()
 		}
 		sooner(due)
-		if v.queue.len > 0 || len(v.live) < least {
+		if v.queue.len > 0 || len(v.live)-v.demand(now, 0).spent < least {
 			p.need(v)
 			if now.Before(v.blocked) {
 				sooner(v.blocked)

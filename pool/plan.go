@@ -9,6 +9,7 @@ import (
 type demand struct {
 	waiting  int           // calls in the queue
 	live     int           // instances
+	spent    int           // of live, those that take no further call
 	starting int           // starts under way
 	min, max int           // of the policy
 	slots    int           // calls that one instance takes at once
@@ -36,7 +37,7 @@ func (d demand) want() int {
 	if d.waiting > 0 && !d.soon() {
 		need = (d.waiting+d.slots-1)/d.slots - d.starting
 	}
-	need = max(need, d.min-d.live-d.starting)
+	need = max(need, d.min-(d.live-d.spent)-d.starting)
 	return max(0, min(need, d.max-d.live-d.starting))
 }
 

@@ -123,6 +123,7 @@ type instance struct {
 	Instance
 	v    *version
 	busy int
+	uses int           // calls that it was given
 	used time.Time     // when its last call ended, or it started
 	took time.Duration // its start
 	gone bool          // it takes no further call
@@ -171,6 +172,7 @@ func policyOf(w fringe.Warm, most int) fringe.Warm {
 	if w.Idle <= 0 {
 		w.Idle = DefaultIdle
 	}
+	w.Uses = max(w.Uses, 0)
 	w.Min = min(max(w.Min, 0), most)
 	if w.Max <= 0 {
 		w.Max = most
@@ -292,6 +294,10 @@ func (p *Pool) acquire(ctx context.Context, c *fringe.Call, waits *waited, first
 	v := p.version(c.Function)
 	if i := v.take(c, p.cfg.Patience); i != nil {
 		v.warm++
+		if v.policy.Uses > 0 {
+			p.need(v)
+			p.grow(time.Now())
+		}
 		p.mu.Unlock()
 		return i, nil
 	}
@@ -351,7 +357,7 @@ func (v *version) take(c *fringe.Call, patience time.Duration) *instance {
 	var best *instance
 	for n := len(v.live) - 1; n >= 0; n-- {
 		i := v.live[n]
-		if i.busy < v.policy.Concurrency {
+		if v.free(i) {
 			if i.dead() {
 				i.drop()
 				continue
@@ -359,22 +365,34 @@ func (v *version) take(c *fringe.Call, patience time.Duration) *instance {
 			best = i
 			break
 		}
-		if v.queue.len == 0 && i.busy < v.policy.Concurrency+v.line(i, c, patience) && (best == nil || i.busy < best.busy) {
+		if v.queue.len == 0 && !v.spent(i) && i.busy < v.policy.Concurrency+v.line(i, c, patience) && (best == nil || i.busy < best.busy) {
 			best = i
 		}
 	}
 	if best == nil || best.dead() {
 		return nil
 	}
-	best.busy++
-	v.slots++
+	v.assign(best)
 	return best
+}
+
+// free says whether the instance can take a call at once.
+func (v *version) free(i *instance) bool { return i.busy < v.policy.Concurrency && !v.spent(i) }
+
+// spent says whether the instance has had all the calls that it may have.
+func (v *version) spent(i *instance) bool { return v.policy.Uses > 0 && i.uses >= v.policy.Uses }
+
+// assign gives the instance a call.
+func (v *version) assign(i *instance) {
+	i.busy++
+	i.uses++
+	v.slots++
 }
 
 // line gives how many calls may be in line at the instance: so many that the
 // last is served within the patience.
 func (v *version) line(i *instance, c *fringe.Call, patience time.Duration) int {
-	if v.mean == 0 {
+	if v.mean == 0 || v.policy.Uses > 0 {
 		return 0
 	}
 	return min(int(patience/v.mean), i.Line(c))
@@ -432,7 +450,7 @@ func (p *Pool) release(i *instance, begin time.Time, last bool) {
 		v.learn(now.Sub(begin))
 	}
 	i.used = now
-	if i.gone || i.dead() {
+	if i.gone || i.dead() || v.spent(i) {
 		i.drop()
 		p.need(v)
 		p.grow(now)
@@ -443,10 +461,9 @@ func (p *Pool) release(i *instance, begin time.Time, last bool) {
 		copy(v.live[at:], v.live[at+1:])
 		v.live[n-1] = i
 	}
-	for v.queue.first != nil && i.busy < v.policy.Concurrency+v.line(i, v.queue.first.call, p.cfg.Patience) {
+	for v.queue.first != nil && !v.spent(i) && i.busy < v.policy.Concurrency+v.line(i, v.queue.first.call, p.cfg.Patience) {
 		w := v.queue.pop()
-		i.busy++
-		v.slots++
+		v.assign(i)
 		v.warm++
 		w.granted <- grant{inst: i}
 	}

@@ -464,6 +464,51 @@ func TestKeep(t *testing.T) {
 	})
 }
 
+// An instance that has had its calls is replaced, ahead of the next call.
+func TestUses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{startTime: time.Second, callTime: 10 * time.Second, line: 8}
+		p := open(t, s, pool.Config{})
+		fn := function("f", fringe.Warm{Min: 2, Max: 3, Uses: 1})
+		p.Keep(fn)
+		time.Sleep(2 * time.Second)
+		seen := map[string]bool{}
+		for n := range 4 {
+			id, r, err := call(p, fn)
+			if err != nil || r.Cold || seen[id] {
+				t.Errorf("call %d = %s, %+v, %v, want a warm one of its own", n, id, r, err)
+			}
+			seen[id] = true
+			if n := s.now().live; n > 3 {
+				t.Errorf("%d live, want 3 at most", n)
+			}
+		}
+		if results, errs := many(p, fn, 7); len(results) != 7 {
+			t.Errorf("%d answers of 7 calls at once: %v", len(results), errs)
+		}
+		for _, w := range s.started {
+			if len(w.calls) > 1 {
+				t.Errorf("an instance had %d calls, want 1", len(w.calls))
+			}
+		}
+		time.Sleep(2 * time.Second)
+		if c := s.now(); c.live != 2 || c.most > 3 {
+			t.Errorf("%+v, want 2 live, 3 at most", c)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{callTime: time.Second}
+		p := open(t, s, pool.Config{})
+		fn := function("f", fringe.Warm{Max: 1, Uses: 3})
+		for range 7 {
+			call(p, fn)
+		}
+		if n := s.now().starts; n != 3 {
+			t.Errorf("%d starts for 7 calls, want 3", n)
+		}
+	})
+}
+
 func TestDeadInstance(t *testing.T) {
 	t.Run("Idle", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

@@ -16,7 +16,7 @@ from fringe._handler import SEMVER, Mismatch, Problem, Problems, load, writer
 KEYS = {"version", "environment", "shape", "memory", "cpu", "timeout", "author", "citation", "license", "keywords",
         "repository", "example", "warm", "network", "variables"}
 SCHEMA = {"author": "s:author", "citation": "s:citation", "license": "s:license", "keywords": "s:keywords", "repository": "s:codeRepository"}
-WARM = {"min", "max", "concurrency", "queue", "idle"}
+WARM = {"min", "max", "concurrency", "queue", "idle", "uses"}
 SIZES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 TIMES = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 BOUNDS = {"minimum": "fringe:minimum", "maximum": "fringe:maximum", "exclusive_minimum": "fringe:exclusiveMinimum",
@@ -78,7 +78,7 @@ def check_meta(h):
     need(isinstance(h.meta.get("example", {}), dict), "example in FRINGE is no input object", "write a dictionary of the inputs")
     warm = h.meta.get("warm", {})
     need(isinstance(warm, dict) and set(warm) <= WARM and all(isinstance(v, (int, float)) and not isinstance(v, bool) and v >= 0 for v in warm.values()),
-         f"warm in FRINGE is {warm!r}", "write a dictionary of numbers: min, max, concurrency, queue, idle")
+         f"warm in FRINGE is {warm!r}", "write a dictionary of numbers: min, max, concurrency, queue, idle, uses")
     if isinstance(warm, dict):
         need(h.raw or warm.get("concurrency", 1) == 1, "a Python worker takes one call at a time", 'write "concurrency": 1, and a higher "max" for more workers')
     for key, units in (("memory", SIZES), ("timeout", TIMES)):
