@@ -286,6 +286,26 @@ type Check struct {
 	Cure   string `json:"cure,omitempty"`
 }
 
+// Environment is an environment, and how instances of Python start in it.
+type Environment struct {
+	fringe.Environment
+	Starts *Starts `json:"starts,omitempty"` // nil until one was started
+}
+
+// Starts says how instances of Python start in an environment.
+type Starts struct {
+	Way        string            `json:"way"`           // fork, prestart or process: the last that was used
+	Why        string            `json:"why,omitempty"` // why it is not fork, or is fork all the same
+	Counts     map[string]uint64 `json:"counts"`        // since the site started, by way; standby is a fork that stood by
+	Import     float64           `json:"import"`        // seconds that the imports took
+	Zygotes    int               `json:"zygotes"`       // processes that have imported the modules
+	Standing   int               `json:"standing"`      // forks that stand by
+	Running    int               `json:"running"`       // forks with a call
+	Resident   int64             `json:"resident"`      // bytes of the zygotes
+	PerFork    int64             `json:"perFork"`       // bytes that a fork has of its own, on average
+	SharedFork int64             `json:"sharedFork"`    // bytes that a fork shares with its zygote, on average
+}
+
 // BuildEvent is one line of the answer to an environment build: text of the
 // log, or at the end the environment or the problem.
 type BuildEvent struct {

@@ -233,7 +233,7 @@ func (g *Gateway) environment(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return ok(e), nil
+	return ok(client.Environment{Environment: e, Starts: g.cfg.Starts(e.Name)}), nil
 }
 
 // removeEnvironment forgets the name, then removes all that was built under it.

@@ -39,10 +39,11 @@ type Config struct {
 	Jobs      *jobs.Jobs
 	Builder   *build.Builder
 	Metrics   http.Handler
-	Observe   func(Observation)                        // called once for every call
-	Doctor    func(ctx context.Context) []client.Check // what the machine enforces
-	UploadMax int64                                    // bytes of one file in a call's body
-	Surfaces  map[string]Surface                       // by the path that they are below: /ska/datasets/soda
+	Observe   func(Observation)                           // called once for every call
+	Doctor    func(ctx context.Context) []client.Check    // what the machine enforces
+	Starts    func(fringe.EnvironmentName) *client.Starts // how instances start in an environment; nil: none has
+	UploadMax int64                                       // bytes of one file in a call's body
+	Surfaces  map[string]Surface                          // by the path that they are below: /ska/datasets/soda
 	Log       *slog.Logger
 }
 

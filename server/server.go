@@ -186,13 +186,14 @@ func (s *Server) join(ctx context.Context) error {
 		return err
 	}
 	m := newMetrics(s.site)
+	m.registry.MustRegister(newZygotes(s.forks))
 	surfaces, err := s.surfaces(au, ca, m)
 	if err != nil {
 		return err
 	}
 	s.gateway = gateway.New(gateway.Config{Site: s.site, Name: s.cfg.Name, Version: Version(), Auth: au, Catalogue: ca, Data: s.data, Jobs: s.jobs,
 		Builder: bu, Metrics: m.handler(), Observe: m.observe, UploadMax: s.cfg.UploadMiB << 20, Surfaces: surfaces, Log: s.log,
-		Doctor: func(ctx context.Context) []client.Check { return Doctor(ctx, dir) }})
+		Starts: s.starts, Doctor: func(ctx context.Context) []client.Check { return Doctor(ctx, dir) }})
 	return nil
 }
 

@@ -221,12 +221,13 @@ func (a *app) envCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			e, err := client.Get[fringe.Environment](cmd.Context(), cl, "/api/v1/environments/"+url.PathEscape(args[0]), nil)
+			e, err := client.Get[client.Environment](cmd.Context(), cl, "/api/v1/environments/"+url.PathEscape(args[0]), nil)
 			if err != nil {
 				return err
 			}
 			return a.print(e, func(w io.Writer) {
 				fmt.Fprintf(w, "%s  %s\ncontract  %s\ndigest    %s\nlimits    %s\n", e.Name, e.Description, e.Contract, e.Digest, limitsText(e.Limits))
+				printStarts(w, e.Starts)
 				for _, k := range sortedKeys(e.Variables) {
 					fmt.Fprintf(w, "variable  %s=%s\n", k, e.Variables[k])
 				}
@@ -367,4 +368,23 @@ func (a *app) logsCommand() *cobra.Command {
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the call ends")
 	c.Flags().StringVar(&stream, "stream", "", "stdout or stderr; both without it")
 	return c
+}
+
+// printStarts says how instances of Python start in an environment.
+func printStarts(w io.Writer, s *client.Starts) {
+	if s == nil {
+		return
+	}
+	fmt.Fprintf(w, "start     %s", s.Way)
+	if s.Why != "" {
+		fmt.Fprintf(w, " (%s)", s.Why)
+	}
+	for _, way := range sortedKeys(s.Counts) {
+		fmt.Fprintf(w, "; %d by %s", s.Counts[way], way)
+	}
+	fmt.Fprintln(w)
+	if s.Zygotes > 0 {
+		fmt.Fprintf(w, "zygotes   %d, %s, imports took %.2f s; %d forks stand by, %d run, each with %s of its own and %s shared\n", s.Zygotes,
+			bytesText(s.Resident), s.Import, s.Standing, s.Running, bytesText(s.PerFork), bytesText(s.SharedFork))
+	}
 }

@@ -425,14 +425,17 @@ def act(what):
 func TestUnsafeImports(t *testing.T) {
 	for _, c := range []struct {
 		module, why, said string
+		declared          fringe.StartMode
 		way               fork.Way
 	}{
-		{"threaded", "thread", "(True, False)", fork.Prestart},
-		{"writing", "/tmp/table.lock is open for writing", "(False, True)", fork.Prestart},
-		{"reading", "", "", fork.Fork},
+		{"threaded", "thread", "(True, False)", "", fork.Prestart},
+		{"threaded", "although after the imports the thread", "(True, False)", fringe.StartFork, fork.Fork},
+		{"writing", "/tmp/table.lock is open for writing", "(False, True)", "", fork.Prestart},
+		{"reading", "", "", "", fork.Fork},
 	} {
-		t.Run(c.module, func(t *testing.T) {
+		t.Run(c.module+string(c.declared), func(t *testing.T) {
 			l := newLab(t, 1, []string{c.module}, positions)
+			l.env.Start = c.declared
 			first := l.call("")
 			l.eventually("a fork stands by", func() bool { return l.status().Standing == 1 })
 			// Forks share no position in a file.

@@ -10,8 +10,9 @@
 //   - fork: the zygote imports the preload list; each call is a fork of it.
 //   - prestart: the zygote imports nothing; its forks import for themselves
 //     and stand by. For modules that cannot be forked safely: threads that are
-//     alive after the imports, files that are open for writing, locks. A fork
-//     environment whose zygote finds such goes this way, and says so.
+//     alive after the imports, files that are open for writing, locks, shared
+//     memory. An environment without a declaration whose zygote finds such goes
+//     this way, and says so; one that declares fork vouches for them.
 //   - process: the inner driver starts a new process for each instance. Where
 //     the machine lets no zygote start everything goes this way, and says so.
 //

@@ -24,7 +24,7 @@ const (
 type Status struct {
 	Environment fringe.EnvironmentName
 	Way         Way            // Fork, Prestart or Process: the last that was used
-	Why         string         // why it is not Fork
+	Why         string         // why it is not Fork, or is Fork all the same
 	Starts      map[Way]uint64 // since the server's start
 
 	Zygotes  int

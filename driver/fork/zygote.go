@@ -29,7 +29,7 @@ type zygote struct {
 	ready chan struct{} // closed when the start has ended; then the next are set
 	nest  *process.Nest
 	late  []string // modules that each fork imports for itself
-	why   string   // why late has any
+	why   string   // why late has any, or what else is to be known
 	err   error
 
 	used  time.Time // guarded by s.mu, as is kinds
@@ -123,8 +123,10 @@ func (z *zygote) begin(id fringe.InstanceID, way Way) {
 		z.late, z.why = z.env.Preload, "start: prestart is declared"
 	}
 	z.nest, z.err = z.open(ctx, id)
-	if z.err == nil && len(z.nest.Unsafe()) > 0 && len(z.env.Preload) > 0 && z.late == nil {
-		z.late, z.why = z.env.Preload, "not safe to fork after the imports: "+strings.Join(z.nest.Unsafe(), ", ")
+	if unsafe := z.unsafe(); unsafe != "" && z.env.Start == fringe.StartFork {
+		z.why = "start: fork is declared, although after the imports " + unsafe
+	} else if unsafe != "" {
+		z.late, z.why = z.env.Preload, "not safe to fork: after the imports "+unsafe
 		z.s.log.Warn("the environment's modules cannot be forked; its calls are started ahead instead", "environment", z.env.Name, "why", z.why)
 		if z.err = z.nest.Stop(context.WithoutCancel(ctx)); z.err == nil {
 			z.nest, z.err = z.open(ctx, id+"-late")
@@ -138,6 +140,14 @@ func (z *zygote) begin(id fringe.InstanceID, way Way) {
 	}
 	z.s.forget(z)
 	os.RemoveAll(z.dir)
+}
+
+// unsafe says what the zygote has found that forks may not come to terms with.
+func (z *zygote) unsafe() string {
+	if z.err != nil {
+		return ""
+	}
+	return strings.Join(z.nest.Unsafe(), ", ")
 }
 
 // open starts the process.

@@ -53,9 +53,13 @@ type nestReport struct {
 // nestOrder is what the nest is told at its start.
 type nestOrder struct{ Preload []string }
 
-// callPlaces are directories that are empty and of its own in each fork. A
-// fork's own mounts are below them, or below /tmp.
-var callPlaces = []string{"/fringe", "/calls", "/work"}
+// callPlaces are directories that are empty and of its own in each fork, as
+// /tmp is. A fork's own mounts are below ownPlaces; what its nest has there it
+// does not see.
+var (
+	callPlaces = []string{"/fringe", "/calls", "/work"}
+	ownPlaces  = []string{"/fringe", "/calls", "/work", "/tmp"}
+)
 
 // StartNest starts a nest and waits until it has imported the modules. The
 // spec's Argv is that of the program; Conn is set here.
@@ -201,10 +205,10 @@ type callOrder struct {
 }
 
 // Forkable says why no fork of a nest with these mounts can be made for s; ""
-// when one can. What s has outside of callPlaces and /tmp the nest must have.
+// when one can. What s has outside of ownPlaces the nest must have.
 func Forkable(s fringe.Spec, nest []fringe.Mount) string {
 	for _, m := range s.Mounts {
-		if !slices.Contains(nest, m) && !belowAny(m.Target, callPlaces) && !belowAny(m.Target, []string{"/tmp"}) && !slices.Contains(callPlaces, m.Target) {
+		if !slices.Contains(nest, m) && !belowAny(m.Target, ownPlaces) && !slices.Contains(callPlaces, m.Target) {
 			return fmt.Sprintf("a mount at %s", m.Target)
 		}
 	}
@@ -315,7 +319,7 @@ func (n *Nest) furnish(f *Fork, preload []string) error {
 		mounts = append([]fringe.Mount{{Source: f.tmp, Target: "/tmp", Writable: true}}, mounts...)
 	}
 	for _, m := range n.in.spec.Mounts {
-		if !belowAny(m.Target, callPlaces) {
+		if !belowAny(m.Target, ownPlaces) {
 			f.done = append(f.done, m)
 		}
 	}

@@ -155,7 +155,8 @@ class State:
 
     def __init__(self, known):
         self.unsafe = []
-        self.files = []  # descriptors of files that are read; a fork shares their position
+        self.files = {}  # descriptors of files and how they are open; a fork shares their position
+        self.others = []  # descriptors of what forks must not share: sockets, pipes, events
         self.setters = sandbox.thread_setters()
         deadline = time.monotonic() + 0.5
         while self.threads() and time.monotonic() < deadline:
@@ -203,15 +204,20 @@ class State:
             pass
         elif not target.startswith("/"):
             self.unsafe.append(f"descriptor {fd} is open ({target})")
-        elif flags & os.O_ACCMODE != os.O_RDONLY:
-            self.unsafe.append(f"{target} is open for writing")
+            self.others.append(fd)
         elif not flags & os.O_DIRECTORY:
-            self.files.append(fd)
+            self.files[fd] = flags & (os.O_ACCMODE | os.O_APPEND)
+            if flags & os.O_ACCMODE != os.O_RDONLY:
+                self.unsafe.append(f"{target} is open for writing")
 
     def own(self):
-        """Gives this process positions of its own in the files that are read."""
-        for fd in self.files:
-            fresh = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+        """Gives this process positions of its own in files, and nothing that it shares with other forks."""
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        for fd in self.others:
+            os.dup2(null, fd, inheritable=False)
+        os.close(null)
+        for fd, flags in self.files.items():
+            fresh = os.open(f"/proc/self/fd/{fd}", flags | os.O_CLOEXEC)
             os.lseek(fresh, os.lseek(fd, 0, os.SEEK_CUR), os.SEEK_SET)
             os.dup2(fresh, fd, inheritable=False)
             os.close(fresh)
