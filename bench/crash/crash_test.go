@@ -60,6 +60,9 @@ type lane struct {
 	rand *rand.Rand
 
 	kills map[string]int
+	deck  []string    // the kills to come
+	times []time.Time // at which a server was killed
+	worse int         // times that the disk was made worse; worsen's
 }
 
 func newLane(t *testing.T, bin string, d *disk) *lane {
@@ -118,8 +121,7 @@ func (l *lane) run(d time.Duration) {
 	watchers.Wait()
 	n := l.load.judge(ctx)
 	l.leftovers()
-	l.Logf("%s: kills %v (%d), tasks killed %d, servers started %d (%d could not), answers %v, %+v, wrong %d",
-		l.Name(), l.kills, l.total(), l.rec.killed, l.srv.started, l.srv.refused, l.load.answers, n, len(l.rec.wrong))
+	l.report(n)
 	for _, w := range l.rec.wrong {
 		l.Error(w)
 	}
@@ -128,41 +130,85 @@ func (l *lane) run(d time.Duration) {
 	}
 }
 
-func (l *lane) total() (n int) {
+// report tells what was done and what came of it, as docs/crash.md has it.
+func (l *lane) report(n tally) {
+	total, outlived := 0, 0
 	for _, k := range l.kills {
-		n += k
+		total += k
 	}
-	return n
+	for _, runs := range l.rec.runs {
+		for _, run := range runs {
+			if run.end == ended && slices.ContainsFunc(l.times, func(t time.Time) bool { return t.After(run.began) && t.Before(run.when) }) {
+				outlived++
+			}
+		}
+	}
+	text := "\n"
+	for _, kind := range []string{killServer, killStarting, killBoth, killTask, termServer} {
+		text += fmt.Sprintf("| kills: %s | %d |\n", kind, l.kills[kind])
+	}
+	for _, row := range []struct {
+		what string
+		n    int
+	}{
+		{"kills in all", total}, {"tasks that died of them", l.rec.killed}, {"times the disk was made worse", l.worse}, {"starts of the server that a full disk refused", l.srv.refused},
+		{"accepted jobs", n.Jobs}, {"COMPLETED", n.Completed}, {"ERROR, all of whose runs were killed or could not write", n.Failed},
+		{"runs of the program", n.Runs}, {"runs that ended well", n.Ended}, {"of these, runs that outlived a server", outlived}, {"runs that could not write", n.Full},
+		{"requests sent again", l.load.answers["resent"]}, {"wrong", len(l.rec.wrong)},
+	} {
+		text += fmt.Sprintf("| %s | %d |\n", row.what, row.n)
+	}
+	l.Logf("%s, answers %v:%s", l.Name(), l.load.answers, text)
+}
+
+// The kinds of kills.
+const (
+	killServer   = "server"
+	killStarting = "server as it starts"
+	killTask     = "a task"
+	killBoth     = "server and all tasks"
+	termServer   = "server by SIGTERM"
+)
+
+// next gives the kind of the next kill: all come up, in an order by chance.
+func (l *lane) next() string {
+	if len(l.deck) == 0 {
+		l.deck = []string{killServer, killServer, killServer, killStarting, killStarting, killTask, killTask, killBoth, killBoth, termServer}
+		l.rand.Shuffle(len(l.deck), func(i, j int) { l.deck[i], l.deck[j] = l.deck[j], l.deck[i] })
+	}
+	kind := l.deck[0]
+	l.deck = l.deck[1:]
+	return kind
 }
 
 // fire kills something.
 func (l *lane) fire(ctx context.Context) {
-	tasks := func(keys []string) string { slices.Sort(keys); return keys[l.rand.IntN(len(keys))] }
-	switch k := l.rand.IntN(100); {
-	case k < 40:
-		l.kills["server"]++
+	kind := l.next()
+	switch kind {
+	case killTask:
+		one := func(keys []string) string { slices.Sort(keys); return keys[l.rand.IntN(len(keys))] }
+		l.kills[kind] += l.rec.kill(one, l.rand.IntN(2) == 0)
+		return
+	case killServer:
 		l.gone(syscall.SIGKILL)
-	case k < 55:
-		l.kills["server as it starts"]++
+	case killStarting:
 		l.gone(syscall.SIGKILL)
 		if err := l.srv.start(ctx, time.Duration(l.rand.IntN(150))*time.Millisecond); err == nil {
 			l.gone(syscall.SIGKILL)
 		}
-	case k < 70:
-		l.kills["a task"] += l.rec.kill(tasks, l.rand.IntN(2) == 0)
-		return
-	case k < 90:
-		l.kills["server and all tasks"]++
+	case killBoth:
 		l.gone(syscall.SIGKILL)
 		l.rec.killSite(l.srv.name(l.T))
-	default:
-		l.kills["server by SIGTERM"]++
+	case termServer:
 		l.gone(syscall.SIGTERM)
 	}
+	l.kills[kind]++
 	l.restart(ctx)
 }
 
+// gone ends the server by a signal.
 func (l *lane) gone(sig syscall.Signal) {
+	l.times = append(l.times, time.Now())
 	if err := l.srv.kill(sig); err != nil {
 		l.rec.blame("%v", err)
 	}
@@ -193,6 +239,9 @@ func (l *lane) worsen(ctx context.Context) {
 	}
 	for ctx.Err() == nil {
 		l.load.pause(ctx, time.Duration(2000+rand.IntN(6000))*time.Millisecond)
+		if l.disk.filler != "" || l.disk.slow != "" {
+			l.worse++
+		}
 		for end := time.Now().Add(time.Duration(500+rand.IntN(3000)) * time.Millisecond); time.Now().Before(end) && ctx.Err() == nil; l.load.pause(ctx, 100*time.Millisecond) {
 			switch {
 			case l.disk.filler != "":
