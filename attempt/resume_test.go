@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"fringe"
 	"fringe/attempt"
 	"fringe/cwl"
@@ -326,5 +328,63 @@ func TestResumeFailures(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A disk that is full when the program ends loses neither its end nor what it
+// made: the outputs are collected when there is room again.
+func TestFullDiskAtTheEnd(t *testing.T) {
+	inputs := waitsInputs(t)
+	delete(inputs, "image")
+	delete(inputs, "tree")
+	s := newScene(t, `
+requirements:
+  InitialWorkDirRequirement: {listing: [{entry: $(inputs.ms), writable: true}]}
+baseCommand: [sh, -c, 'echo ran >> runs; head -c 1000000 /dev/zero > obs.ms/table.dat; echo started >&2; while [ ! -e "$1/go" ]; do sleep 0.01; done', sh]
+inputs: {gate: {type: Directory, inputBinding: {}}, ms: Directory}
+outputs: {ms: {type: Directory, outputBinding: {glob: obs.ms}}, runs: {type: File, outputBinding: {glob: runs}}}
+`, inputs)
+	disk := s.path("attempt")
+	if err := os.Mkdir(disk, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("fringe-test", disk, "tmpfs", 0, "size=4m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(disk, unix.MNT_DETACH) })
+	r, err := s.request()
+	if err != nil {
+		t.Fatal(err)
+	}
+	type ending struct {
+		out attempt.Outcome
+		err error
+	}
+	done := make(chan ending)
+	go func() { out, err := attempt.Run(t.Context(), r); done <- ending{out, err} }()
+	s.until(t, "log", "started")
+	filler := filepath.Join(disk, "filler")
+	if err := os.WriteFile(filler, make([]byte, 8<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("the disk is not full: %v", err)
+	}
+	s.open(t)
+	e := <-done
+	if e.err == nil || !e.out.Kept || fringe.E("", e.err).Component != fringe.Collect {
+		t.Fatalf("Run() = %+v, %v; want a failure to collect that can be mended", e.out, e.err)
+	}
+	if e = (ending{}); os.Remove(filler) == nil {
+		e.out, e.err = attempt.Resume(t.Context(), r)
+	}
+	if e.err != nil {
+		t.Fatal(e.err)
+	}
+	if got := contents(t, e.out.Outputs["runs"]); got != "ran\n" {
+		t.Errorf("it ran as %q says, want once", got)
+	}
+	if st, err := os.Stat(filepath.Join(e.out.Outputs["ms"].(map[string]any)["path"].(string), "table.dat")); err != nil || st.Size() != 1000000 {
+		t.Errorf("the changed input is %v, %v", st, err)
+	}
+	if err := errors.Join(e.out.Close(), attempt.Remove(s.path("attempt/out"))); err != nil {
+		t.Error(err)
 	}
 }

@@ -242,6 +242,45 @@ func TestViewOfFile(t *testing.T) {
 	}
 }
 
+// A view of a process that has ended is seen again with all that was done to it.
+func TestFormerView(t *testing.T) {
+	dir := source(t)
+	file := filepath.Join(t.TempDir(), "image.fits")
+	must(t, os.WriteFile(file, []byte("pixels"), 0o644))
+	for _, src := range []string{dir, file} {
+		before := fingerprint(t, src)
+		scratch := filepath.Join(t.TempDir(), "view")
+		lost, err := data.NewView(t.Context(), src, scratch)
+		must(t, err)
+		if src == dir {
+			spoil(t, lost.Path)
+		} else {
+			must(t, os.WriteFile(lost.Path, []byte("changed"), 0o644))
+		}
+		want := fingerprint(t, lost.Path)
+		for range 2 {
+			v := data.FormerView(lost.Source, scratch)
+			if v.Path != lost.Path {
+				t.Errorf("Path = %s, want %s", v.Path, lost.Path)
+			}
+			must(t, v.Reopen())
+			if got := fingerprint(t, v.Path); got != want {
+				t.Errorf("seen again it is\n%s, want\n%s", got, want)
+			}
+		}
+		must(t, data.FormerView(lost.Source, scratch).Release())
+		if left, _ := os.ReadDir(scratch); len(left) > 0 {
+			t.Errorf("left after the release: %v", left)
+		}
+		if after := fingerprint(t, src); after != before {
+			t.Errorf("the source became\n%s, want\n%s", after, before)
+		}
+		if err := data.FormerView(lost.Source, scratch).Reopen(); err == nil {
+			t.Error("a view that was released is opened again")
+		}
+	}
+}
+
 func TestViewErrors(t *testing.T) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe")

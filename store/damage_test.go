@@ -174,6 +174,31 @@ func TestLockDir(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Unlock()
+	// What the dead server was starting holds the lock a moment longer.
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Truncate(0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(fmt.Appendf(nil, "%d\n", cmd.Process.Pid), 0); err != nil {
+		t.Fatal(err)
+	}
+	started := exec.Command("sleep", "0.3")
+	started.ExtraFiles = []*os.File{f}
+	if err := started.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if l, err = store.LockDir(dir); err != nil {
+		t.Fatalf("LockDir while what the dead holder started has it = %v", err)
+	}
+	l.Unlock()
+	started.Wait()
 	file := filepath.Join(t.TempDir(), "file")
 	os.WriteFile(file, nil, 0o600)
 	_, err = store.LockDir(file)
