@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fringe/site"
 )
 
 // DefaultListen is where a site listens when nothing else is said.
@@ -23,6 +25,7 @@ type Config struct {
 	MemoryMiB int64         // memory for tasks
 	Queue     int           // jobs that may wait
 	PerOwner  int           // jobs of one principal that may wait
+	Shares    site.Shares   // between those whose jobs wait
 	Instances int           // warm instances at most
 	Roots     []string      // directories whose files callers may name by path
 	Callbacks []string      // hosts and networks to which callbacks may go, beside public ones

@@ -126,6 +126,9 @@ func TestProgress(t *testing.T) {
 		{"working\n", jobs.Progress{Step: "Deconvolving (1), iteration 200"}},
 		{" == Converting model image to visibilities ==\n", jobs.Progress{Step: "Converting model image to visibilities"}},
 		{"done 45.5 %, 250% of the budget\n", jobs.Progress{Step: "Converting model image to visibilities"}},
+		{"50%\nfringe:progress 0.250 imaging\nfringe:progress 0.500 imaging field 2\n70%\n", jobs.Progress{Step: "imaging field 2", Fraction: 0.5}},
+		{"fringe:progress 1.000\n", jobs.Progress{Fraction: 1}},
+		{" == Converting model image to visibilities ==\n", jobs.Progress{Step: "Converting model image to visibilities"}},
 		{"flagged 3.25%\n", jobs.Progress{Step: "Converting model image to visibilities", Fraction: 0.0325}},
 	} {
 		if p = progressOf([]byte(c.text), p); p != c.want {

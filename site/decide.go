@@ -12,17 +12,17 @@ import (
 
 // Shares says how the site is divided between those who wait.
 type Shares struct {
-	Weights     map[string]float64             // of namespaces and principals, by name; 1 when not said
-	PerOwner    int                            // attempts of one principal at once; 0: any number
-	Function    map[fringe.FunctionName]int    // attempts of a function at once
-	Environment map[fringe.EnvironmentName]int // attempts in an environment at once
-	Most        int                            // attempts of the site at once; 0: any number
-	Patience    time.Duration                  // how long a job may be overtaken by younger, smaller ones; 0: five minutes
+	Weights     map[string]int // of namespaces and principals, by name; 1 when not said
+	PerOwner    int            // attempts of one principal at once; 0: any number
+	Function    map[string]int // attempts of a function at once
+	Environment map[string]int // attempts in an environment at once
+	Most        int            // attempts of the site at once; 0: any number
+	Patience    time.Duration  // how long a job may be overtaken by younger, smaller ones; 0: five minutes
 }
 
 func (s *Shares) weight(name string) float64 {
 	if w := s.Weights[name]; w > 0 {
-		return w
+		return float64(w)
 	}
 	return 1
 }
@@ -220,7 +220,7 @@ func (d *decision) fits(w *jobs.Waiting) bool {
 func (d *decision) limited(w *jobs.Waiting) bool {
 	over := func(n, most int) bool { return most > 0 && n >= most }
 	return over(d.count, d.shares.Most) || over(d.owners[w.Owner], d.shares.PerOwner) || over(d.functions[w.Function], w.AtOnce) ||
-		over(d.functions[w.Function], d.shares.Function[w.Function]) || over(d.envs[w.Environment], d.shares.Environment[w.Environment])
+		over(d.functions[w.Function], d.shares.Function[string(w.Function)]) || over(d.envs[w.Environment], d.shares.Environment[string(w.Environment)])
 }
 
 // next gives the line whose turn it is; nil when all are empty.

@@ -65,7 +65,7 @@ func TestDecide(t *testing.T) {
 
 func readSituation(t *testing.T, text string) situation {
 	s := situation{now: time.Unix(0, 0), cpu: 4, memory: 8, used: map[branch]float64{}, blocked: map[fringe.CallID]time.Time{},
-		shares: Shares{Weights: map[string]float64{}, Function: map[fringe.FunctionName]int{}, Environment: map[fringe.EnvironmentName]int{}}}
+		shares: Shares{Weights: map[string]int{}, Function: map[string]int{}, Environment: map[string]int{}}}
 	number := func(s string) float64 {
 		f, err := strconv.ParseFloat(s, 64)
 		if err != nil {
@@ -90,7 +90,7 @@ func readSituation(t *testing.T, text string) situation {
 		case "patience":
 			s.shares.Patience = s.now.Sub(age(f[1]))
 		case "weight":
-			s.shares.Weights[f[1]] = number(f[2])
+			s.shares.Weights[f[1]] = int(number(f[2]))
 		case "used":
 			for i, b := range branches(&jobs.Waiting{Owner: f[1], Function: fringe.FunctionName(f[2])}) {
 				if f[i+1] != "-" || i == 0 {
@@ -107,9 +107,9 @@ func readSituation(t *testing.T, text string) situation {
 			case "site":
 				s.shares.Most = int(number(f[2]))
 			case "function":
-				s.shares.Function[fringe.FunctionName(f[2])] = int(number(f[3]))
+				s.shares.Function[f[2]] = int(number(f[3]))
 			case "environment":
-				s.shares.Environment[fringe.EnvironmentName(f[2])] = int(number(f[3]))
+				s.shares.Environment[f[2]] = int(number(f[3]))
 			}
 		case "blocked":
 			s.blocked[fringe.CallID(f[1])] = age(f[2])
@@ -227,7 +227,7 @@ func TestFairness(t *testing.T) {
 // TestSharesFollowWeights lets three ask for more than there is.
 func TestSharesFollowWeights(t *testing.T) {
 	w := newWorld(8)
-	w.shares.Weights = map[string]float64{"b": 2, "c": 4}
+	w.shares.Weights = map[string]int{"b": 2, "c": 4}
 	had := map[string]float64{}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 4 * 3600 {

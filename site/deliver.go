@@ -17,7 +17,7 @@ import (
 const (
 	deliverEvery = time.Second
 	deliverMost  = 16 // at once
-	deliverTries = 12 // about a day
+	deliverTries = 12 // in about six hours
 	deliverFirst = 10 * time.Second
 	deliverLast  = 4 * time.Hour
 )

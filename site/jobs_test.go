@@ -222,6 +222,12 @@ func TestAStopLeavesTasksRunning(t *testing.T) {
 	running := submit(t, s, client.NewJob{Function: "waits", Inputs: gate(dir)})
 	servertest.Eventually(t, "it runs", func() bool { return strings.Contains(log(t, s, running.ID), "running") })
 	held := submit(t, s, client.NewJob{Function: "waits", Inputs: gate(dir), Hold: true})
+	s.Tool("orphan", waits)
+	orphan := submit(t, s, client.NewJob{Function: "orphan", Inputs: gate(dir)})
+	servertest.Eventually(t, "it runs too", func() bool { return strings.Contains(log(t, s, orphan.ID), "running") })
+	if err := s.Delete(t.Context(), "/api/v1/functions/orphan@1.0.0"); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -233,6 +239,9 @@ func TestAStopLeavesTasksRunning(t *testing.T) {
 	j := ended(t, s, running.ID)
 	if j.Phase != "COMPLETED" || len(j.Attempts) != 1 || strings.Count(log(t, s, running.ID), "running") != 1 {
 		t.Errorf("it ended as %+v, and wrote %q", j, log(t, s, running.ID))
+	}
+	if j := ended(t, s, orphan.ID); j.Phase != "ERROR" || j.Error.Component != fringe.Catalogue {
+		t.Errorf("a task whose function is not published any more is %+v", j)
 	}
 	if j := job(t, s, held.ID); j.Phase != "PENDING" {
 		t.Errorf("who was PENDING is %s", j.Phase)

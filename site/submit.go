@@ -56,6 +56,10 @@ func (l *Local) submit(ctx context.Context, r Request, o Options) (jobs.Job, err
 		}
 	}
 	var err error
+	if o.Hold && len(r.Uploads) > 0 {
+		return jobs.Job{}, &fringe.Error{Op: op, Kind: fringe.Invalid, Component: fringe.Data, Message: "files cannot come with a job that is held",
+			Cure: "add them as datasets first, and name those"}
+	}
 	if o.Hold {
 		n.Version, n.Digest = r.Version.Version, r.Version.Digest
 		n.Inputs, err = json.Marshal(r.Inputs)

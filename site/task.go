@@ -120,8 +120,11 @@ func (l *Local) attemptDir(job *jobs.Job) string {
 // try may succeed.
 func (l *Local) execute(ctx context.Context, job *jobs.Job, outcome *jobs.Outcome, former bool) (temporary bool, err error) {
 	const op = "site.execute"
-	r, v, inputs, err := l.recall(ctx, job)
+	r, v, inputs, err := l.recall(ctx, job, former)
 	if err != nil {
+		if former && !platformFailed(err) {
+			err = errors.Join(err, l.stopFormer(ctx, job))
+		}
 		return false, unkeptIf(former, err)
 	}
 	if v.Shape == fringe.Service {
@@ -173,6 +176,18 @@ func (l *Local) execute(ctx context.Context, job *jobs.Job, outcome *jobs.Outcom
 	return false, nil
 }
 
+// stopFormer ends the instance of a former attempt that cannot be taken up.
+func (l *Local) stopFormer(ctx context.Context, job *jobs.Job) error {
+	in, err := l.cfg.Driver.Attach(ctx, InstanceOf(job), filepath.Join(l.attemptDir(job), "scratch"))
+	if fringe.KindOf(err) == fringe.NotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return in.Stop(ctx, 0)
+}
+
 // attempt makes an attempt or takes up a former one, and watches it.
 func (l *Local) attempt(ctx context.Context, job *jobs.Job, r attempt.Request, former bool) (attempt.Outcome, error) {
 	ctx, stop := context.WithCancelCause(ctx)
@@ -204,7 +219,7 @@ type recalled struct {
 
 // recall gives the request of an attempt, the version, and the checked inputs
 // with paths of this machine.
-func (l *Local) recall(ctx context.Context, job *jobs.Job) (r recalled, v *catalogue.Version, inputs map[string]any, err error) {
+func (l *Local) recall(ctx context.Context, job *jobs.Job, former bool) (r recalled, v *catalogue.Version, inputs map[string]any, err error) {
 	const op = "site.recall"
 	if v, err = l.cfg.Catalogue.Resolve(ctx, string(job.Function)+"@"+job.Version); err != nil {
 		return r, nil, nil, fringe.E(op, err)
@@ -219,7 +234,12 @@ func (l *Local) recall(ctx context.Context, job *jobs.Job) (r recalled, v *catal
 	if inputs, err = v.Tool.Validate(inputs); err != nil {
 		return r, nil, nil, fringe.E(op, err)
 	}
-	if r.env, err = l.environment(ctx, job.Environment); err != nil {
+	if former { // it was started in the environment as that was then
+		r.env, err = l.cfg.Catalogue.Environment(ctx, job.Environment)
+	} else {
+		r.env, err = l.environment(ctx, job.Environment)
+	}
+	if err != nil {
 		return r, nil, nil, fringe.E(op, err)
 	}
 	r.Request = attempt.Request{Tool: v.Tool, Inputs: inputs, ID: InstanceOf(job), WorkDir: l.attemptDir(job), Limits: job.Limits,

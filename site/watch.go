@@ -48,8 +48,9 @@ func (c *clocks) over(now time.Time) error {
 }
 
 var (
-	stepRE    = regexp.MustCompile(`(?m)^ *== (.{1,80}?) == *\r?$`)                      // wsclean's headings
-	countRE   = regexp.MustCompile(`(?m)^[^\n]{0,60}?\b(?i:(?:major )?iteration) (\d+)`) // wsclean's minor cycles, and others
+	stepRE    = regexp.MustCompile(`(?m)^ *== (.{1,80}?) == *\r?$`)                            // wsclean's headings
+	countRE   = regexp.MustCompile(`(?m)^[^\n]{0,60}?\b(?i:(?:major )?iteration) (\d+)`)       // wsclean's minor cycles, and others
+	ownRE     = regexp.MustCompile(`(?m)^fringe:progress (\d(?:\.\d+)?)(?: (.{1,200}?))?\r?$`) // the Python package's
 	percentRE = regexp.MustCompile(`\b(\d{1,3}(?:\.\d{1,3})?) ?%`)
 )
 
@@ -57,6 +58,14 @@ var (
 // say stays as it was.
 func progressOf(text []byte, before jobs.Progress) jobs.Progress {
 	p := before
+	if m := last(ownRE, text); m != nil {
+		p.Fraction, _ = strconv.ParseFloat(string(text[m[2]:m[3]]), 64) // it is a number
+		p.Fraction = min(p.Fraction, 1)
+		if p.Step = ""; m[4] >= 0 {
+			p.Step = string(text[m[4]:m[5]])
+		}
+		return p
+	}
 	step, count := last(stepRE, text), last(countRE, text)
 	if step != nil {
 		p = jobs.Progress{Step: string(text[step[2]:step[3]])}

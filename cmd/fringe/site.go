@@ -33,8 +33,8 @@ func (a *app) serveCommand() *cobra.Command {
 		Long: `Run a site. Everything it keeps is below --dir; no other server is needed.
 
 The first start writes an operator's token to DIR/operator.token, which the
-commands on this machine find by themselves. SIGTERM or Ctrl-C lets running
-calls end, then stops.`,
+commands on this machine find by themselves. SIGTERM or Ctrl-C lets the calls
+of services end, leaves tasks running for the next start, then stops.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Dir = a.set.Dir
@@ -61,6 +61,11 @@ calls end, then stops.`,
 	f.Float64Var(&cfg.CPU, "cpu", cfg.CPU, "cores for tasks")
 	f.Int64Var(&cfg.MemoryMiB, "memory", cfg.MemoryMiB, "MiB of memory for tasks")
 	f.IntVar(&cfg.Queue, "queue", cfg.Queue, "tasks that may wait; more are answered 429")
+	f.IntVar(&cfg.PerOwner, "owner-queue", cfg.PerOwner, "tasks of one principal that may wait")
+	f.StringToIntVar(&cfg.Shares.Weights, "weight", nil, "NAME=N: part of the site that a principal or namespace gets beside others; 1 when not said")
+	f.IntVar(&cfg.Shares.PerOwner, "owner-limit", 0, "tasks of one principal that run at once; 0: any number")
+	f.StringToIntVar(&cfg.Shares.Function, "function-limit", nil, "NAME=N: tasks of a function that run at once")
+	f.StringToIntVar(&cfg.Shares.Environment, "environment-limit", nil, "NAME=N: tasks in an environment that run at once")
 	f.IntVar(&cfg.Instances, "instances", cfg.Instances, "warm instances at most")
 	f.StringSliceVar(&cfg.Callbacks, "callback-allow", nil, "host or network (10.1.0.0/16) to which callbacks may go, beside public ones")
 	f.StringSliceVar(&cfg.Roots, "data-root", nil, "directory whose files callers may name by path (operators may name any)")
