@@ -335,6 +335,9 @@ func (p *publication) check() error {
 	if p.derived != nil && v.Environment != p.env {
 		wrong(fmt.Sprintf("write \"environment\": %q itself into FRINGE = {…}, not an expression", v.Environment), "the environment that FRINGE names cannot be read without running the file")
 	}
+	if v.Tool.ContainerRequired {
+		wrong("put DockerRequirement under hints, and name the environment that has the program", "the document requires the container image %.200q; functions run in environments", v.Tool.Container)
+	}
 	checkContract(v, wrong)
 	if v.Contract == fringe.Python {
 		if module, name, ok := strings.Cut(v.Handler, ":"); !ok || name == "" || !moduleThere(p.dir, module) {

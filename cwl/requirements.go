@@ -195,7 +195,7 @@ func (r *reader) requirement(e entry, required bool, t *Tool) {
 	case "DockerRequirement":
 		q.container, q.containerRequired = r.text(e.node, "dockerPull"), required
 		q.outputDirectory = r.text(e.node, "dockerOutputDirectory")
-		t.Container = q.container
+		t.Container, t.ContainerRequired = q.container, q.containerRequired
 	case "fringe:Function":
 		t.Function = r.functionHint(e.node)
 	default:

@@ -18,6 +18,10 @@ type Tool struct {
 	Function   *FunctionHint  // nil when the document has no fringe:Function hint
 	Container  string         // image of a DockerRequirement; not used to run
 
+	// ContainerRequired says that the DockerRequirement stands under
+	// requirements, so that the tool is not meant to run without its image.
+	ContainerRequired bool
+
 	req                   requirements
 	script                *script // nil without InlineJavascriptRequirement
 	command               []string
