@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"cmd/fringe":            {"", "attempt", "client", "cwl", "data", "driver/process", "server"},
 	"bench/crash":           {},
 	"bench/local":           {"client"},
+	"bench/jobs":            {"", "bench/local", "client", "jobs", "store"},
 	"bench/site":            {"bench/local", "client"},
 	"bench/warm":            {"", "bench/local", "client", "contract", "contract/contracttest", "driver/process", "pool"},
 }

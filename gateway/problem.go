@@ -16,10 +16,10 @@ import (
 func statusOf(err error) int {
 	var e *fringe.Error
 	if !errors.As(err, &e) {
-		if errors.Is(err, context.Canceled) {
-			return 499 // the client closed the request; nobody reads this
-		}
-		return http.StatusInternalServerError
+		e = &fringe.Error{Kind: fringe.Internal}
+	}
+	if e.Kind == fringe.Internal && errors.Is(err, context.Canceled) {
+		return 499 // the client closed the request; nobody reads this
 	}
 	switch e.Kind {
 	case fringe.Invalid:

@@ -29,11 +29,12 @@ type Site struct {
 	Ready  time.Duration // from its start to its first call
 
 	binary string
+	flags  []string
 	cmd    *exec.Cmd
 }
 
-// Start starts a site with the binary. The caller stops it.
-func Start(binary string) (*Site, error) {
+// Start starts a site with the binary and flags of serve. The caller stops it.
+func Start(binary string, flags ...string) (*Site, error) {
 	if _, err := os.Stat(binary); err != nil {
 		return nil, errors.New(binary + " is not there; make build makes it")
 	}
@@ -41,7 +42,7 @@ func Start(binary string) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{Dir: dir, binary: binary}
+	s := &Site{Dir: dir, binary: binary, flags: flags}
 	if err := s.serve(); err != nil {
 		os.RemoveAll(dir)
 		return nil, err
@@ -52,7 +53,7 @@ func Start(binary string) (*Site, error) {
 // serve starts the server and waits for its first line.
 func (s *Site) serve() error {
 	begin := time.Now()
-	s.cmd = exec.Command(s.binary, "serve", "--dir", filepath.Join(s.Dir, "site"), "--listen", "127.0.0.1:0", "--log-level", "warn")
+	s.cmd = exec.Command(s.binary, append([]string{"serve", "--dir", filepath.Join(s.Dir, "site"), "--listen", "127.0.0.1:0", "--log-level", "warn"}, s.flags...)...)
 	s.cmd.Stderr = os.Stderr
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	out, err := s.cmd.StdoutPipe()
@@ -78,9 +79,15 @@ func (s *Site) serve() error {
 	return err
 }
 
-// Restart stops the server and starts it on the same directory.
-func (s *Site) Restart() error {
+// Restart stops the server, calls meanwhile when that is not nil, and starts
+// the server on the same directory.
+func (s *Site) Restart(meanwhile func() error) error {
 	s.halt()
+	if meanwhile != nil {
+		if err := meanwhile(); err != nil {
+			return err
+		}
+	}
 	return s.serve()
 }
 

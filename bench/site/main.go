@@ -97,7 +97,7 @@ func (b *bench) publish(environment string, functions ...string) error {
 }
 
 func (b *bench) idle() error {
-	if err := b.Restart(); err != nil {
+	if err := b.Restart(nil); err != nil {
 		return err
 	}
 	time.Sleep(3 * time.Second)

@@ -37,6 +37,7 @@ import (
 	"time"
 
 	"fringe"
+	"fringe/bench/local"
 	"fringe/contract"
 	"fringe/contract/contracttest"
 	"fringe/pool"
@@ -103,8 +104,8 @@ func run() error {
 	if *only != "" {
 		o.only = strings.Split(*only, ",")
 	}
-	if _, err := exec.LookPath("wrk"); err != nil {
-		return errors.New("wrk is not installed; make setup installs it")
+	if err := local.HasWrk(); err != nil {
+		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

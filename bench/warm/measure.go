@@ -8,9 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,31 +18,14 @@ import (
 
 // point is one measurement.
 type point struct {
-	p50, p99 time.Duration
-	rate     float64
-	cpu      time.Duration // of a call, in all processes that serve it
+	local.Run
+	cpu time.Duration // of a call, in all processes that serve it
 }
-
-var (
-	percentile = regexp.MustCompile(`(?m)^\s+(50|99)%\s+([0-9.]+)(us|ms|s)`)
-	rate       = regexp.MustCompile(`Requests/sec:\s+([0-9.]+)`)
-	calls      = regexp.MustCompile(`(\d+) requests in`)
-	bad        = regexp.MustCompile(`(?m)(Non-2xx.*|Socket errors.*)$`)
-)
 
 // measure runs wrk on all targets in turn and prints the table.
 func measure(ctx context.Context, o options, targets []target) error {
-	dir, err := os.MkdirTemp("", "warm-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
 	body, err := json.Marshal(map[string]string{"message": strings.Repeat("x", o.size)})
 	if err != nil {
-		return err
-	}
-	script := filepath.Join(dir, "post.lua")
-	if err := os.WriteFile(script, []byte(lua(body)), 0o600); err != nil {
 		return err
 	}
 	for _, t := range targets {
@@ -60,7 +40,7 @@ func measure(ctx context.Context, o options, targets []target) error {
 				if all[t.name] == nil {
 					all[t.name] = map[int][]point{}
 				}
-				p, err := wrk(ctx, o, t, c, script)
+				p, err := wrk(ctx, o, t, c, lua(body))
 				if err != nil {
 					return fmt.Errorf("%s: %w", t.name, err)
 				}
@@ -119,42 +99,12 @@ func (t target) cpu() time.Duration {
 
 // wrk measures one point.
 func wrk(ctx context.Context, o options, t target, connections int, script string) (point, error) {
-	args := []string{"-t", strconv.Itoa(min(connections, 2)), "-c", strconv.Itoa(connections), "-d", strconv.Itoa(max(1, int(o.duration.Seconds()))) + "s",
-		"--latency", "-s", script}
-	if t.token != "" {
-		args = append(args, "-H", "Authorization: Bearer "+t.token)
-	}
 	before := t.cpu()
-	out, err := exec.CommandContext(ctx, "wrk", append(args, t.url)...).CombinedOutput()
+	r, err := local.Load{URL: t.url, Token: t.token, Connections: connections, Time: o.duration, Script: script}.Do(ctx)
 	if err != nil {
-		return point{}, fmt.Errorf("wrk: %w: %s", err, out)
+		return point{}, err
 	}
-	if m := bad.Find(out); m != nil {
-		return point{}, fmt.Errorf("not all answers were good: %s", m)
-	}
-	var p point
-	for _, m := range percentile.FindAllSubmatch(out, -1) {
-		d, err := time.ParseDuration(string(m[2]) + string(m[3]))
-		if err != nil {
-			return point{}, err
-		}
-		if string(m[1]) == "50" {
-			p.p50 = d
-		} else {
-			p.p99 = d
-		}
-	}
-	if m := rate.FindSubmatch(out); m != nil {
-		p.rate, _ = strconv.ParseFloat(string(m[1]), 64)
-	}
-	if m := calls.FindSubmatch(out); m != nil {
-		n, _ := strconv.Atoi(string(m[1]))
-		p.cpu = (t.cpu() - before) / time.Duration(max(1, n))
-	}
-	if p.p50 == 0 || p.rate == 0 {
-		return point{}, fmt.Errorf("wrk said nothing that can be read: %s", out)
-	}
-	return p, nil
+	return point{Run: r, cpu: (t.cpu() - before) / time.Duration(r.Calls)}, nil
 }
 
 // table prints medians, and the medians of the ratios to the proxy in the same
@@ -180,9 +130,9 @@ func table(o options, targets []target, all map[string]map[int][]point) {
 		}
 		return fmt.Sprintf("%.2f", middle(v))
 	}
-	p50 := func(p point) float64 { return float64(p.p50.Microseconds()) }
-	p99 := func(p point) float64 { return float64(p.p99.Microseconds()) }
-	perSecond := func(p point) float64 { return p.rate }
+	p50 := func(p point) float64 { return float64(p.P50.Microseconds()) }
+	p99 := func(p point) float64 { return float64(p.P99.Microseconds()) }
+	perSecond := func(p point) float64 { return p.Rate }
 	cpu := func(p point) float64 { return float64(p.cpu.Microseconds()) }
 	first, last := o.connections[0], o.connections[len(o.connections)-1]
 	fmt.Printf("| target | c=%d p50 µs | c=%d p99 µs |", first, first)
