@@ -95,8 +95,7 @@ func durableAttach(k *kit) {
 	if same := k.attach(d, id); same != in || in.ID() != id {
 		k.Errorf("Attach() gives %v of id %s, then %v; want the same one of id %s", in, in.ID(), same, id)
 	}
-	s := k.durable("true")
-	s.ID, s.Scratch = id, k.scratch(id)
+	s := fringe.Spec{ID: id, Argv: []string{"/bin/true"}, Scratch: k.scratch(id), Durable: true}
 	if _, err := k.open(k.T).Start(context.Background(), s); fringe.KindOf(err) != fringe.Conflict {
 		k.Errorf("Start() of what runs = %v, want a conflict", err)
 	}

@@ -22,7 +22,7 @@
 // in files that the instance does not see. Attach finds init by its number and
 // its start time, waits for it, and reads the record. The cgroup stays until
 // then, for it tells what init cannot: that it was itself killed for memory.
-// See durable.go for the records and their order.
+// See attach.go for the records and their order.
 //
 // # Invariants
 //

@@ -77,20 +77,20 @@ func TestAddMount(t *testing.T) {
 	d := open(t, process.Config{StateDir: t.TempDir()})
 	a, b := newDesk(t, d, "a"), newDesk(t, d, "b")
 	if os.Getenv(plainEnv) != "" {
-		_, err := a.Instance.(process.Attacher).AddMount(ctx, fringe.Mount{Source: "/etc", Target: "/calls/x"})
+		_, err := a.Instance.(process.Mounter).AddMount(ctx, fringe.Mount{Source: "/etc", Target: "/calls/x"})
 		if fringe.KindOf(err) != fringe.Unavailable {
 			t.Fatalf("AddMount() without private mounts = %v, want it unavailable", err)
 		}
 		return
 	}
-	attach := a.Instance.(process.Attacher)
+	mounter := a.Instance.(process.Mounter)
 	before := mountLines(t)
 	data := t.TempDir()
 	file := filepath.Join(data, "f")
 	if err := os.WriteFile(file, []byte("precious"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	release, err := attach.AddMount(ctx, fringe.Mount{Source: data, Target: "/calls/17/in"})
+	release, err := mounter.AddMount(ctx, fringe.Mount{Source: data, Target: "/calls/17/in"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestAddMount(t *testing.T) {
 	if got := b.do("ls /calls/17"); strings.HasSuffix(got, " 0") {
 		t.Errorf("another instance sees it: %q", got)
 	}
-	one, err := attach.AddMount(ctx, fringe.Mount{Source: file, Target: "/calls/17/one"})
+	one, err := mounter.AddMount(ctx, fringe.Mount{Source: file, Target: "/calls/17/one"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestAddMount(t *testing.T) {
 		t.Errorf("the file reads as %q", got)
 	}
 	out := t.TempDir()
-	work, err := attach.AddMount(ctx, fringe.Mount{Source: out, Target: "/calls/17/out", Writable: true})
+	work, err := mounter.AddMount(ctx, fringe.Mount{Source: out, Target: "/calls/17/out", Writable: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestHostilePaths(t *testing.T) {
 		return
 	}
 	for _, p := range []string{"/calls/dir/x", "/calls/dir", "/calls/up/x", "/calls/file/x", "/calls", "/elsewhere", "/calls/../etc"} {
-		release, err := a.Instance.(process.Attacher).AddMount(ctx, fringe.Mount{Source: "/etc", Target: p})
+		release, err := a.Instance.(process.Mounter).AddMount(ctx, fringe.Mount{Source: "/etc", Target: p})
 		if err == nil {
 			release()
 			t.Errorf("AddMount at %s is made", p)
@@ -174,11 +174,11 @@ func TestHostilePaths(t *testing.T) {
 	if entries, _ := os.ReadDir(outside); len(entries) != 1 {
 		t.Errorf("entries were made outside: %v", entries)
 	}
-	if _, err := a.Instance.(process.Attacher).AddMount(ctx, fringe.Mount{Source: outside + "/none", Target: "/calls/n"}); fringe.KindOf(err) != fringe.NotFound {
+	if _, err := a.Instance.(process.Mounter).AddMount(ctx, fringe.Mount{Source: outside + "/none", Target: "/calls/n"}); fringe.KindOf(err) != fringe.NotFound {
 		t.Errorf("AddMount of nothing = %v, want not found", err)
 	}
 	a.Stop(ctx, 0)
-	if _, err := a.Instance.(process.Attacher).AddMount(ctx, fringe.Mount{Source: "/etc", Target: "/calls/n"}); fringe.KindOf(err) != fringe.Unavailable {
+	if _, err := a.Instance.(process.Mounter).AddMount(ctx, fringe.Mount{Source: "/etc", Target: "/calls/n"}); fringe.KindOf(err) != fringe.Unavailable {
 		t.Errorf("AddMount after the end = %v, want it unavailable", err)
 	}
 }

@@ -127,9 +127,9 @@ func (d *Driver) free(id fringe.InstanceID) {
 	delete(d.running, id)
 }
 
-// Attacher is what an instance can do beyond fringe.Instance when mounts made
-// by this process reach it. The instances of this driver are Attachers.
-type Attacher interface {
+// Mounter is what an instance can do beyond fringe.Instance when mounts made
+// by this process reach it. The instances of this driver are Mounters.
+type Mounter interface {
 	fringe.Instance
 
 	// AddMount makes m visible in the running instance. The target is below
@@ -140,7 +140,7 @@ type Attacher interface {
 	AddMount(ctx context.Context, m fringe.Mount) (release func() error, err error)
 }
 
-var _ Attacher = (*instance)(nil)
+var _ Mounter = (*instance)(nil)
 
 // startError is an error of the component Start.
 func startError(kind fringe.Kind, format string, args ...any) *fringe.Error {
