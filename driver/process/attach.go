@@ -111,11 +111,8 @@ func (d *Driver) prepare(s *fringe.Spec) error {
 	var m made
 	if ok, err := readRecord(dir, madeRecord, &m); err != nil {
 		return startError(fringe.Unavailable, "the records of the instance %s cannot be read: %w", s.ID, err)
-	} else if ok && m.Boot == bootID() {
-		if fd := m.open(); fd >= 0 {
-			unix.Close(fd)
-			return startError(fringe.Conflict, "an instance %s is running already, of a former run", s.ID)
-		}
+	} else if ok && m.Boot == bootID() && m.alive() {
+		return startError(fringe.Conflict, "an instance %s is running already, of a former run", s.ID)
 	}
 	if g := d.cgroups.existing(s.ID); g != nil {
 		if err := g.remove(); err != nil {
@@ -130,6 +127,16 @@ func (d *Driver) prepare(s *fringe.Spec) error {
 		return startError(fringe.Unavailable, "no records can be kept in the scratch directory: %w", err)
 	}
 	return nil
+}
+
+// alive says whether the init that was made runs.
+func (m *made) alive() bool {
+	fd := m.open()
+	if fd < 0 {
+		return false
+	}
+	defer unix.Close(fd)
+	return !ended(uintptr(fd))
 }
 
 // open opens the init that was made, by a pidfd that does not block; -1 when
