@@ -57,7 +57,6 @@ class Review:
 
     data: dict = dataclasses.field(default_factory=dict)  # input → annotation of a file or directory
     changed: str = ""  # the input that the task changes: its private copy is the first output
-    opened: str = ""  # the input that the task opens for writing and leaves as it is
     makes: dict = dataclasses.field(default_factory=dict)  # output → (names, what it is); text files end in .txt
     names: dict = dataclasses.field(default_factory=dict)  # input that names a product → its default; None: must be given
     extra: dict = dataclasses.field(default_factory=dict)  # input that CASA does not have → (annotation, text, parameter or ">input" beside which it is put)
@@ -66,6 +65,7 @@ class Review:
     returns: str = ""  # what the task returns, if it does
     drop: tuple = ()
     needed: tuple = ()  # inputs without default that CASA does not say must be given
+    opened: str = ""  # the input that the task opens for writing and leaves as it is
     memory: str = "2GiB"
     example: dict = dataclasses.field(default_factory=dict)
     keywords: tuple = ()

@@ -38,7 +38,7 @@ TASK = Task(
     "applycal",
     main="vis",
     vis=("vis",),
-    products={"vis": "{vis}"},
+    products={"vis": "{vis}", "flagversions": "{vis}.flagversions"},
 )
 
 
@@ -46,6 +46,7 @@ class Outputs(NamedTuple):
     """What applycal gives."""
 
     vis: Annotated[Directory, Out(doc="The measurement set as it is now")]
+    flagversions: Annotated[Directory | None, Out(doc="Former flags, with flagbackup")]
 
 
 def main(

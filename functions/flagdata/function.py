@@ -47,7 +47,7 @@ TASK = Task(
     main="vis",
     vis=("vis",),
     records=("addantenna",),
-    products={"vis": "{vis}"},
+    products={"vis": "{vis}", "flagversions": "{vis}.flagversions"},
 )
 
 
@@ -55,6 +55,7 @@ class Outputs(NamedTuple):
     """What flagdata gives."""
 
     vis: Annotated[Directory, Out(doc="The measurement set as it is now")]
+    flagversions: Annotated[Directory | None, Out(doc="Former flags, with flagbackup; see flagmanager")]
     returned: Annotated[File, Out(doc="With mode summary, counts of flagged visibilities", format="application/json")]
 
 

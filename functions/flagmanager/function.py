@@ -33,7 +33,7 @@ TASK = Task(
     main="vis",
     vis=("vis",),
     beside={"flagversions": "vis"},
-    products={"vis": "{vis}"},
+    products={"vis": "{vis}", "flagversions": "{vis}.flagversions"},
 )
 
 
@@ -41,6 +41,7 @@ class Outputs(NamedTuple):
     """What flagmanager gives."""
 
     vis: Annotated[Directory, Out(doc="The measurement set as it is now")]
+    flagversions: Annotated[Directory | None, Out(doc="The versions of flags that there are now")]
     returned: Annotated[File, Out(doc="With mode list, the versions", format="application/json")]
 
 

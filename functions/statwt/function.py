@@ -27,7 +27,7 @@ TASK = Task(
     "statwt",
     main="vis",
     vis=("vis",),
-    products={"vis": "{vis}"},
+    products={"vis": "{vis}", "flagversions": "{vis}.flagversions"},
     figures={"mean": "mean", "variance": "variance"},
 )
 
@@ -36,6 +36,7 @@ class Outputs(NamedTuple):
     """What statwt gives."""
 
     vis: Annotated[Directory, Out(doc="The measurement set as it is now")]
+    flagversions: Annotated[Directory | None, Out(doc="Former flags, with flagbackup")]
     mean: Annotated[float | None, Out(doc="Mean of the weights")]
     variance: Annotated[float | None, Out(doc="Variance of the weights")]
 
