@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"bench/local":           {"client"},
 	"bench/jobs":            {"", "bench/local", "client", "jobs", "store"},
 	"bench/site":            {"bench/local", "client"},
+	"bench/soda":            {"bench/local", "client"},
 	"bench/warm":            {"", "bench/local", "client", "contract", "contract/contracttest", "driver/process", "pool"},
 }
 

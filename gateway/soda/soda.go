@@ -197,6 +197,10 @@ func classify(err error) (status int, word, text string) {
 	}
 	switch e.Kind {
 	case fringe.Invalid:
+		var cause *fringe.Error
+		if e.Pointer == "/image" && errors.As(e.Err, &cause) && cause.Kind == fringe.NotFound {
+			return http.StatusNotFound, "Error", cause.Message // the ID is SODA's address of the data
+		}
 		return http.StatusBadRequest, usage, text
 	case fringe.Unknown:
 		return http.StatusUnauthorized, "AuthenticationError", text

@@ -132,6 +132,7 @@ func TestErrorsOfTheSite(t *testing.T) {
 	}{
 		{&fringe.Error{Kind: fringe.Invalid, Message: "m"}, 400, "UsageError: m"},
 		{&fringe.Error{Kind: fringe.NotFound, Message: "m"}, 404, "Error: m"},
+		{&fringe.Error{Kind: fringe.Invalid, Pointer: "/image", Message: "x", Err: &fringe.Error{Kind: fringe.NotFound, Message: "m"}}, 404, "Error: m"},
 		{&fringe.Error{Kind: fringe.Denied, Message: "m"}, 403, "AuthorizationError: m"},
 		{&fringe.Error{Kind: fringe.Busy, Message: "m", RetryAfter: 1500 * time.Millisecond}, 429, "ServiceUnavailable: m"},
 		{&fringe.Error{Kind: fringe.Unavailable, Message: "m"}, 503, "ServiceUnavailable: m"},
