@@ -119,13 +119,24 @@ func TestCollectIsCareful(t *testing.T) {
 	if done, err := s.Collect(t.Context(), all, ledger()); err != nil || len(done.Removed) != 4 {
 		t.Errorf("Collect() beside a call that has asked for one = %v, %v", done.Removed, err)
 	}
+	if _, err := s.Publish(t.Context(), data.PublishRequest{Call: "staged", Output: "o", HostPath: write(t, filepath.Join(t.TempDir(), "x"), "x"), Basename: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	staged, err := s.Get(t.Context(), did(t, "product:staged/o"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	*clock = clock.Add(time.Minute)
+	if done, err := s.Collect(t.Context(), all, ledger(data.JobNames{Job: "runs", Names: []string{staged.Path}})); err != nil || len(done.Removed) != 0 {
+		t.Errorf("Collect() beside a job that has staged one by its path = %v, %v", done.Removed, err)
+	}
 	broken := errors.New("the ledger is away")
 	*clock = clock.Add(3 * time.Hour)
 	if done, err := s.Collect(t.Context(), all, func(context.Context, func(data.JobNames) error) error { return broken }); !errors.Is(err, broken) || len(done.Removed) != 0 {
 		t.Errorf("Collect() without a ledger = %v, %v", done.Removed, err)
 	}
-	if done, err := s.Collect(t.Context(), all, ledger()); err != nil || len(done.Removed) != 1 {
-		t.Errorf("Collect() hours later = %v, %v, want the last one", done.Removed, err)
+	if done, err := s.Collect(t.Context(), all, ledger()); err != nil || len(done.Removed) != 2 {
+		t.Errorf("Collect() hours later = %v, %v, want the last two", done.Removed, err)
 	}
 }
 
