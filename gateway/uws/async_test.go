@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fringe/server"
 )
 
 // A job's whole life, as the standard tells it.
@@ -117,6 +119,48 @@ func TestRunAtCreationAndAbort(t *testing.T) {
 	at = a.create(t, "nap", "seconds=3600", "PHASE=RUN")
 	a.do(t, "DELETE", at, "", nil).want(t, 303)
 	a.get(t, at).want(t, 404)
+}
+
+// When the queue is full RUN makes a job HELD, and its owner asks again.
+func TestHeld(t *testing.T) {
+	w := startWith(t, func(cfg *server.Config) { cfg.CPU, cfg.Queue = 1, 1 })
+	a := w.alice
+	first := a.create(t, "nap", "seconds=3600", "PHASE=RUN")
+	for j := a.job(t, first); j.Phase != "EXECUTING"; j = a.job(t, first+"?WAIT=10&PHASE=QUEUED") {
+	}
+	second := a.create(t, "nap", "seconds=3600", "PHASE=RUN")
+	third := a.create(t, "nap", "seconds=0", "PHASE=RUN")
+	for range 2 {
+		if j := a.job(t, third+"?WAIT=-1"); j.Phase != "HELD" { // nothing to wait for
+			t.Errorf("with a full queue the job is %s", j.Phase)
+		}
+		a.post(t, third+"/phase", "PHASE=RUN").want(t, 303)
+	}
+	a.post(t, third+"/parameters", "seconds=0.01").want(t, 303)
+	a.post(t, second+"/phase", "PHASE=ABORT").want(t, 303)
+	a.post(t, third+"/phase", "PHASE=RUN").want(t, 303)
+	a.post(t, first+"/phase", "PHASE=ABORT").want(t, 303)
+	if j := a.ended(t, third); j.Phase != "COMPLETED" {
+		t.Errorf("the job that was asked for again is %s", j.Phase)
+	}
+}
+
+// A list that says no LAST and is long is cut by a redirection that says it.
+func TestLongList(t *testing.T) {
+	a := start(t).alice
+	for range 1001 {
+		a.create(t, "nap")
+	}
+	at := a.get(t, "/uws/nap/async?PHASE=PENDING").want(t, 303).location
+	if !strings.Contains(at, "LAST=1000") || !strings.Contains(at, "PHASE=PENDING") {
+		t.Errorf("the list leads to %s", at)
+	}
+	if n := len(a.listed(t, at)); n != 1000 {
+		t.Errorf("it has %d jobs", n)
+	}
+	if n := len(a.listed(t, "/uws/nap/async?LAST=2000")); n != 1001 {
+		t.Errorf("LAST=2000 gives %d jobs", n)
+	}
 }
 
 func TestFailure(t *testing.T) {

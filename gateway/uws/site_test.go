@@ -14,6 +14,7 @@ import (
 
 	"fringe"
 	"fringe/client"
+	"fringe/server"
 	"fringe/server/servertest"
 )
 
@@ -33,8 +34,15 @@ type user struct {
 
 func start(t testing.TB) *world {
 	t.Helper()
+	return startWith(t, func(*server.Config) {})
+}
+
+// startWith starts a site whose configuration change has changed.
+func startWith(t testing.TB, change func(*server.Config)) *world {
+	t.Helper()
 	cfg := servertest.Config(t.TempDir())
 	cfg.UploadMiB = 1
+	change(&cfg)
 	w := &world{Site: servertest.Start(t, cfg)}
 	w.Python()
 	files, err := filepath.Glob("testdata/functions/*")
