@@ -73,11 +73,13 @@ type Gateway struct {
 	log   *slog.Logger
 	mux   *http.ServeMux
 	ready atomic.Bool
+
+	patterns map[string]fringe.Role // of every route, with the role that it needs; fixed after New
 }
 
 // New gives a gateway; it is not ready until Ready(true).
 func New(cfg Config) *Gateway {
-	g := &Gateway{cfg: cfg, auth: cfg.Auth, log: cfg.Log, mux: http.NewServeMux()}
+	g := &Gateway{cfg: cfg, auth: cfg.Auth, log: cfg.Log, mux: http.NewServeMux(), patterns: map[string]fringe.Role{}}
 	g.routes()
 	return g
 }

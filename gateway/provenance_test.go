@@ -56,18 +56,24 @@ func run(t *testing.T, s *servertest.Site, n client.NewJob) client.Job {
 	return j
 }
 
-// validate fails the test when the crate is not one of the profile.
-func validate(t *testing.T, crate string) {
+// validators gives the Python of the virtual environment that has them.
+func validators(t *testing.T) string {
 	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	python := filepath.Join(cache, "fringe", "rocrate-validator", "bin", "python")
+	python := filepath.Join(cache, "fringe", "validators", "bin", "python")
 	if _, err := os.Stat(python); err != nil {
-		t.Fatal("the validator of RO-Crates is missing; run scripts/setup.sh test")
+		t.Fatal("the validators are missing; run scripts/setup.sh test")
 	}
-	if out, err := exec.Command(python, "testdata/validate_crate.py", crate).CombinedOutput(); err != nil {
+	return python
+}
+
+// validate fails the test when the crate is not one of the profile.
+func validate(t *testing.T, crate string) {
+	t.Helper()
+	if out, err := exec.Command(validators(t), "testdata/validate_crate.py", crate).CombinedOutput(); err != nil {
 		t.Errorf("not a Process Run Crate: %v\n%s", err, out)
 	}
 }

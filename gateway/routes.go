@@ -9,9 +9,11 @@ import (
 // routes lists every route behind authentication.
 func (g *Gateway) routes() {
 	api := func(pattern string, role fringe.Role, f func(*http.Request) (answer, error)) {
+		g.patterns[pattern] = role
 		g.mux.Handle(pattern, g.serveJSON(role, f))
 	}
 	raw := func(pattern string, role fringe.Role, f func(http.ResponseWriter, *http.Request) error) {
+		g.patterns[pattern] = role
 		g.mux.Handle(pattern, g.serveRaw(role, f))
 	}
 	raw("/function/{ref}", fringe.Caller, g.invoke)
@@ -19,6 +21,7 @@ func (g *Gateway) routes() {
 	raw("POST /async-function/{ref}", fringe.Caller, g.asyncCall)
 
 	api("GET /api/v1/info", fringe.Reader, g.info)
+	api("GET /api/v1/openapi.json", fringe.Reader, g.openAPI)
 	api("GET /api/v1/doctor", fringe.Reader, g.doctor)
 	api("GET /api/v1/functions", fringe.Reader, g.searchFunctions)
 	api("POST /api/v1/functions", fringe.Publisher, g.publish)

@@ -78,18 +78,19 @@ for m in ('numpy', 'scipy', 'astropy', 'matplotlib', 'PIL', 'casacore', 'venv', 
         fail "/usr/bin/python3 has not all modules that the packages above bring: ${said##*$'\n'}"
 }
 
-# The validator of RO-Crates has a virtual environment of its own, in the user's
-# cache; rocrate brings the context that crates name, so that it needs no network.
-validator() {
-    local dir=${XDG_CACHE_HOME:-$HOME/.cache}/fringe/rocrate-validator
-    local want="roc-validator==0.13.0 rocrate==0.13.0"
+# The validators of RO-Crates and of OpenAPI documents have a virtual environment
+# of their own, in the user's cache; rocrate brings the context that crates name, so
+# that they need no network.
+validators() {
+    local dir=${XDG_CACHE_HOME:-$HOME/.cache}/fringe/validators
+    local want="roc-validator==0.13.0 rocrate==0.13.0 openapi-spec-validator==0.9.0"
     [ "$(cat "$dir/installed" 2>/dev/null)" != "$want" ] || return 0
     say "installing $want"
     rm -rf "$dir"
     /usr/bin/python3 -m venv "$dir"
-    # shellcheck disable=SC2086 # two words
+    # shellcheck disable=SC2086 # several words
     "$dir/bin/pip" install -q --disable-pip-version-check $want ||
-        fail "pip could not install the validator of RO-Crates; what it said is above."
+        fail "pip could not install the validators; what it said is above."
     echo "$want" >"$dir/installed"
 }
 
@@ -103,4 +104,4 @@ if [ ${#lacking[@]} -gt 0 ]; then
 else
     check_tools quick
 fi
-if [ "${1:-run}" = test ]; then validator; fi
+if [ "${1:-run}" = test ]; then validators; fi
