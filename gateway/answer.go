@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"fringe"
@@ -138,10 +139,14 @@ func (g *Gateway) writeRaw(w http.ResponseWriter, r *http.Request, a *site.Answe
 	}
 }
 
+var pages = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+
 // stream copies the body, and sends what is there whenever more is waited for
 // when the length is not known.
 func stream(w http.ResponseWriter, body io.Reader) error {
-	buf := make([]byte, 64<<10)
+	page := pages.Get().(*[]byte)
+	defer pages.Put(page)
+	buf := *page
 	known := w.Header().Get("Content-Length") != ""
 	rc := http.NewResponseController(w)
 	for {
