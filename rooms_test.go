@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"bench/jobs":            {"", "bench/local", "client", "jobs", "store"},
 	"bench/site":            {"bench/local", "client"},
 	"bench/soda":            {"bench/local", "client"},
+	"bench/starts":          {"", "build", "contract", "driver/fork", "driver/process"},
 	"bench/warm":            {"", "bench/local", "client", "contract", "contract/contracttest", "driver/process", "pool"},
 }
 

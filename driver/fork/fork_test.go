@@ -2,10 +2,13 @@ package fork_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -76,3 +79,38 @@ type enforcing struct {
 }
 
 func (e enforcing) Enforces(string) bool { return !e.cfg.WithoutCgroups }
+
+// nobody is a user without any right.
+const nobody = 65534
+
+// A user without rights has forks too, as far as he may make user namespaces.
+func TestPlainUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // every test is of such a user
+	}
+	dir, err := os.MkdirTemp("", "plain-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	source, home := filepath.Join(dir, "driver", "fork"), filepath.Join(dir, "home")
+	for _, d := range []string{source, home} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	self, err := os.ReadFile("/proc/self/exe")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "self"), self, 0o755)
+	}
+	err = errors.Join(err, os.CopyFS(filepath.Join(dir, "python"), os.DirFS("../../python")), os.Chmod(dir, 0o755), os.Chown(home, nobody, nobody))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), filepath.Join(dir, "self"), "-test.run", "^(TestStateDoesNotLeak|TestCrashesTouchNobody|TestCallsDoNotSeeEachOther)$")
+	cmd.Dir, cmd.Env = source, []string{"PATH=/usr/bin:/bin", "HOME=" + home, "TMPDIR=" + home}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("as a plain user: %v\n%s", err, out)
+	}
+}
