@@ -182,6 +182,10 @@ func (e *engine) attempt(ctx context.Context, r *run, job *jobs.Job) {
 		if err != nil {
 			if fringe.KindOf(err) != fringe.Conflict {
 				log.Error("job not claimed", "err", err)
+				select { // the store may be better then
+				case <-ctx.Done():
+				case <-time.After(reconcile):
+				}
 			}
 			return
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"fringe"
+	"fringe/attempt"
 	"fringe/build"
 	"fringe/catalogue"
 	"fringe/data"
@@ -96,17 +97,22 @@ func (l *Local) sweepAttempts() error {
 	for _, job := range left {
 		keep[l.attemptDir(&job)] = true
 	}
-	found, err := filepath.Glob(filepath.Join(l.attempts(), "*", "*"))
+	calls, err := os.ReadDir(l.attempts())
 	if err != nil {
 		return err
 	}
-	for _, dir := range found {
-		if !keep[dir] {
-			if err := os.RemoveAll(dir); err != nil {
-				return err
+	for _, call := range calls {
+		dir := filepath.Join(l.attempts(), call.Name())
+		fences, err := os.ReadDir(dir)
+		for _, fence := range fences {
+			if path := filepath.Join(dir, fence.Name()); err == nil && !keep[path] {
+				err = attempt.Remove(path)
 			}
-			os.Remove(filepath.Dir(dir)) // unless another attempt's is there
 		}
+		if err != nil {
+			return err
+		}
+		os.Remove(dir) // unless something of it is kept
 	}
 	return nil
 }

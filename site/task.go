@@ -26,7 +26,7 @@ func (l *Local) runTask(ctx context.Context, job jobs.Job, former bool) error {
 	switch cause := context.Cause(ctx); {
 	case err != nil && errors.Is(cause, attempt.ErrLeave):
 		return nil
-	case errors.Is(cause, errLost):
+	case err != nil && errors.Is(cause, errLost):
 		return l.cleanAttempt(&job)
 	case err != nil:
 		outcome.Err = err
