@@ -257,7 +257,7 @@ type Comparison struct {
 type Difference struct {
 	Name  string   `json:"name"`
 	Equal bool     `json:"equal"`
-	Notes []string `json:"notes,omitempty"` // what differs, the first few
+	Notes []string `json:"notes,omitempty"` // what differs, the first few, also what does not count
 }
 
 // Token describes a token; Secret only in the answer that creates it.

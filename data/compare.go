@@ -1,13 +1,16 @@
 package data
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"reflect"
@@ -25,59 +28,85 @@ const (
 // lockFile is in every casacore table; who reads the table writes it.
 const lockFile = "table.lock"
 
-// Compare tells what differs between two datasets, the first few differences;
-// none when they hold the same. Of FITS files the data and their layout count,
-// not the headers, which hold times and histories; of JSON the values; of a
-// directory each file, save table.lock; of all else the bytes.
-func (d *Data) Compare(ctx context.Context, a, b fringe.DID) ([]string, error) {
+// Comparison tells whether two datasets hold the same, and the first few
+// differences, also those that do not count.
+type Comparison struct {
+	Equal bool
+	Notes []string
+}
+
+// note adds a difference.
+func (c *Comparison) note(what string, d difference) {
+	if d.note == "" {
+		return
+	}
+	c.Equal = c.Equal && d.slight
+	if what != "" {
+		what += ": "
+	}
+	switch len(c.Notes) {
+	case notable:
+		c.Notes = append(c.Notes, "…")
+	case notable + 1:
+	default:
+		c.Notes = append(c.Notes, what+d.note)
+	}
+}
+
+// difference is how two files differ; the zero one says that they do not.
+type difference struct {
+	note   string
+	slight bool // it does not count
+}
+
+// Compare compares two datasets: of FITS files the data and their layout, not
+// the headers, which hold times and histories; of JSON the values; of a
+// directory each file, save table.lock; of all else the bytes. Floating-point
+// pixels may differ by the tolerance, a part of the largest value. A log
+// (NAME.log) does not count.
+func (d *Data) Compare(ctx context.Context, a, b fringe.DID, tolerance float64) (Comparison, error) {
 	const op = "data.Compare"
+	c := Comparison{Equal: true}
 	one, err := d.Get(ctx, a)
 	if err != nil {
-		return nil, fringe.E(op, err)
+		return c, fringe.E(op, err)
 	}
 	other, err := d.Get(ctx, b)
 	if err != nil {
-		return nil, fringe.E(op, err)
+		return c, fringe.E(op, err)
 	}
 	if one.Directory != other.Directory {
-		return []string{"one is a directory, the other a file"}, nil
+		c.note("", difference{note: "one is a directory, the other a file"})
+		return c, nil
 	}
-	var notes []string
 	if !one.Directory {
-		note, err := compareFiles(ctx, one.Path, other.Path)
-		if err == nil && note != "" {
-			notes = append(notes, note)
-		}
-		return notes, wrap(op, err)
+		diff, err := compareFiles(ctx, one.Path, other.Path, tolerance)
+		c.note("", diff)
+		return c, wrap(op, err)
 	}
 	left, err := treeOf(one.Path)
 	if err != nil {
-		return nil, gone(op, one, err)
+		return c, gone(op, one, err)
 	}
 	right, err := treeOf(other.Path)
 	if err != nil {
-		return nil, gone(op, other, err)
+		return c, gone(op, other, err)
 	}
 	for _, name := range union(left, right) {
-		if len(notes) == notable {
-			return append(notes, "…"), nil
-		}
 		switch {
 		case !slices.Contains(left, name):
-			notes = append(notes, name+": only in the second")
+			c.note(name, difference{note: "only in the second"})
 		case !slices.Contains(right, name):
-			notes = append(notes, name+": only in the first")
+			c.note(name, difference{note: "only in the first"})
 		default:
-			note, err := compareFiles(ctx, path.Join(one.Path, name), path.Join(other.Path, name))
+			diff, err := compareFiles(ctx, path.Join(one.Path, name), path.Join(other.Path, name), tolerance)
 			if err != nil {
-				return nil, wrap(op, err)
+				return c, wrap(op, err)
 			}
-			if note != "" {
-				notes = append(notes, name+": "+note)
-			}
+			c.note(name, diff)
 		}
 	}
-	return notes, nil
+	return c, nil
 }
 
 // treeOf gives the files below a directory, in order.
@@ -97,35 +126,39 @@ func union(a, b []string) []string {
 	return slices.Compact(all)
 }
 
-// compareFiles says how two files differ; empty when they do not.
-func compareFiles(ctx context.Context, a, b string) (string, error) {
+// compareFiles says how two files differ.
+func compareFiles(ctx context.Context, a, b string, tolerance float64) (difference, error) {
 	f, err := os.Open(a)
 	if err != nil {
-		return "", err
+		return difference{}, err
 	}
 	defer f.Close()
 	g, err := os.Open(b)
 	if err != nil {
-		return "", err
+		return difference{}, err
 	}
 	defer g.Close()
 	head := make([]byte, 9)
 	n, err := io.ReadFull(f, head)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && err != io.EOF {
-		return "", err
+		return difference{}, err
 	}
 	if bytes.Equal(head[:n], []byte("SIMPLE  =")) {
-		return compareFITS(ctx, f, g)
+		return compareFITS(ctx, f, g, tolerance)
 	}
 	if st, err := f.Stat(); err == nil && strings.HasSuffix(a, ".json") && st.Size() < maxCompare {
 		if note, ok := compareJSON(a, b); ok {
-			return note, nil
+			return difference{note: note}, nil
 		}
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return "", err
+		return difference{}, err
 	}
-	return compareBytes(ctx, f, g)
+	note, err := compareBytes(ctx, f, g)
+	if note != "" && strings.HasSuffix(a, ".log") {
+		return difference{"a log, which does not count, differs", true}, err
+	}
+	return difference{note: note}, err
 }
 
 // compareJSON compares two documents by their values; ok is false when one is
@@ -174,46 +207,109 @@ func compareBytes(ctx context.Context, a, b io.Reader) (string, error) {
 }
 
 // compareFITS compares the data of two FITS files part by part.
-func compareFITS(ctx context.Context, f, g *os.File) (string, error) {
+func compareFITS(ctx context.Context, f, g *os.File, tolerance float64) (difference, error) {
 	var at [2]int64
-	for n := 0; ; n++ {
-		var parts [2]*io.SectionReader
-		var layouts [2]hdu
+	all := difference{slight: true}
+	for n := 1; ; n++ {
+		var parts [2]*part
 		for i, file := range []*os.File{f, g} {
-			st, err := file.Stat()
+			p, err := partAt(file, &at[i], n == 1)
 			if err != nil {
-				return "", err
+				return difference{note: fmt.Sprintf("part %d cannot be read: %v", n, err)}, nil
 			}
-			if at[i] >= st.Size() {
-				continue
-			}
-			h, length, err := readHDU(io.NewSectionReader(file, at[i], st.Size()-at[i]), n == 0)
-			if errors.Is(err, errNoHDU) {
-				continue
-			}
-			if err != nil {
-				return fmt.Sprintf("part %d cannot be read: %v", n+1, err), nil
-			}
-			size, ok := h.bytes()
-			if !ok || size > st.Size()-at[i]-length {
-				return fmt.Sprintf("part %d is cut short", n+1), nil
-			}
-			layouts[i], parts[i] = h, io.NewSectionReader(file, at[i]+length, size)
-			at[i] += length + (size+fitsBlock-1)/fitsBlock*fitsBlock
+			parts[i] = p
 		}
 		switch {
 		case parts[0] == nil && parts[1] == nil:
-			return "", nil
+			return all, nil
 		case parts[0] == nil || parts[1] == nil:
-			return fmt.Sprintf("only one has a part %d", n+1), nil
-		case !reflect.DeepEqual(layouts[0], layouts[1]):
-			return fmt.Sprintf("part %d has another layout: %v and %v pixels", n+1, layouts[0].axes, layouts[1].axes), nil
+			return difference{note: fmt.Sprintf("only one has a part %d", n)}, nil
+		case !reflect.DeepEqual(parts[0].hdu, parts[1].hdu):
+			return difference{note: fmt.Sprintf("part %d has another layout: %v and %v pixels", n, parts[0].axes, parts[1].axes)}, nil
 		}
-		if note, err := compareBytes(ctx, parts[0], parts[1]); err != nil || note != "" {
-			if note != "" {
-				note = fmt.Sprintf("of the data of part %d %s", n+1, note)
+		d, err := compareParts(ctx, parts, tolerance)
+		if err != nil {
+			return d, err
+		}
+		if d.note != "" {
+			d.note = fmt.Sprintf("in part %d %s", n, d.note)
+			if !d.slight {
+				return d, nil
 			}
-			return note, err
+			all = d
 		}
 	}
+}
+
+// part is the data of one part of a FITS file.
+type part struct {
+	hdu
+	data *io.SectionReader
+}
+
+// partAt gives the part whose header begins there, and moves on; nil when
+// there is none.
+func partAt(f *os.File, at *int64, primary bool) (*part, error) {
+	st, err := f.Stat()
+	if err != nil || *at >= st.Size() {
+		return nil, err
+	}
+	h, length, err := readHDU(io.NewSectionReader(f, *at, st.Size()-*at), primary)
+	if errors.Is(err, errNoHDU) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	size, ok := h.bytes()
+	if !ok || size > st.Size()-*at-length {
+		return nil, errors.New("it is cut short")
+	}
+	p := &part{h, io.NewSectionReader(f, *at+length, size)}
+	*at += length + (size+fitsBlock-1)/fitsBlock*fitsBlock
+	return p, nil
+}
+
+// compareParts compares the data of two parts of the same layout.
+func compareParts(ctx context.Context, parts [2]*part, tolerance float64) (difference, error) {
+	note, err := compareBytes(ctx, parts[0].data, parts[1].data)
+	if err != nil || note == "" || !parts[0].image() || parts[0].bitpix > 0 {
+		return difference{note: note}, err
+	}
+	for _, p := range parts {
+		if _, err := p.data.Seek(0, io.SeekStart); err != nil {
+			return difference{}, err
+		}
+	}
+	var worst, largest float64
+	width := int(-parts[0].bitpix / 8)
+	x, y := bufio.NewReaderSize(parts[0].data, 1<<20), bufio.NewReaderSize(parts[1].data, 1<<20)
+	b := make([]byte, width)
+	for i := int64(0); i < parts[0].data.Size()/int64(width); i++ {
+		var v [2]float64
+		for k, r := range []*bufio.Reader{x, y} {
+			if _, err := io.ReadFull(r, b); err != nil {
+				return difference{}, err
+			}
+			v[k] = pixel(b)
+		}
+		if math.IsNaN(v[0]) != math.IsNaN(v[1]) {
+			return difference{note: "other pixels are blank"}, nil
+		}
+		if !math.IsNaN(v[0]) {
+			worst, largest = max(worst, math.Abs(v[0]-v[1])), max(largest, math.Abs(v[0]))
+		}
+	}
+	if worst == 0 { // signs of zero, kinds of blank
+		return difference{}, nil
+	}
+	return difference{fmt.Sprintf("pixels differ by up to %.2g of the largest", worst/largest), worst <= tolerance*largest}, nil
+}
+
+// pixel reads a floating-point number of four or eight bytes.
+func pixel(b []byte) float64 {
+	if len(b) == 4 {
+		return float64(math.Float32frombits(binary.BigEndian.Uint32(b)))
+	}
+	return math.Float64frombits(binary.BigEndian.Uint64(b))
 }

@@ -69,7 +69,7 @@ func operations() map[string]operation {
 		"GET /api/v1/jobs/{id}/log":                      {summary: "What a call wrote", query: "stream follow", gives: "text/plain"},
 		"GET /api/v1/jobs/{id}/results":                  {summary: "What a job has made", answer: client.Page[client.Result]{}},
 		"GET /api/v1/jobs/{id}/provenance":               {summary: "How a job made it: the record, or an RO-Crate", query: "outputs", answer: client.Provenance{}, gives: "application/ld+json application/zip"},
-		"GET /api/v1/jobs/{id}/compare":                  {summary: "Whether two jobs made the same", query: "with", answer: client.Comparison{}},
+		"GET /api/v1/jobs/{id}/compare":                  {summary: "Whether two jobs made the same", query: "with tolerance", answer: client.Comparison{}},
 		"POST /api/v1/jobs/{id}/run":                     {summary: "Let a job go that is PENDING or HELD", answer: job, status: 202},
 		"POST /api/v1/jobs/{id}/abort":                   {summary: "Stop a job", answer: job, status: 202},
 		"POST /api/v1/jobs/{id}/rerun":                   {summary: "Run a job once more", answer: job, status: 202},

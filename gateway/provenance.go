@@ -14,10 +14,12 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"fringe"
 	"fringe/client"
+	"fringe/data"
 	"fringe/gateway/rocrate"
 	"fringe/jobs"
 )
@@ -303,6 +305,13 @@ func (g *Gateway) zipDirectory(ctx context.Context, z *zip.Writer, below string,
 // completed, made the same.
 func (g *Gateway) compareJobs(r *http.Request) (answer, error) {
 	const op = "gateway.compareJobs"
+	var tolerance float64
+	if text := r.URL.Query().Get("tolerance"); text != "" {
+		var err error
+		if tolerance, err = strconv.ParseFloat(text, 64); err != nil || !(tolerance >= 0 && tolerance <= 1) {
+			return answer{}, fringe.Errorf(op, fringe.Invalid, "the tolerance is %.40q; a part of the largest value, from 0 to 1, is expected", text)
+		}
+	}
 	var made [2]map[string]any
 	for i, id := range []string{r.PathValue("id"), r.URL.Query().Get("with")} {
 		r.SetPathValue("id", id)
@@ -317,50 +326,51 @@ func (g *Gateway) compareJobs(r *http.Request) (answer, error) {
 			return answer{}, fringe.E(op, err)
 		}
 	}
-	c := client.Comparison{Equal: true, Results: []client.Difference{}}
-	for _, name := range slices.Sorted(maps.Keys(merged(made[0], made[1]))) {
-		notes, err := g.differences(r.Context(), made[0][name], made[1][name])
+	all := client.Comparison{Equal: true, Results: []client.Difference{}}
+	names := slices.Collect(maps.Keys(made[0]))
+	for name := range made[1] {
+		if _, both := made[0][name]; !both {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		c, err := g.compare(r.Context(), made[0][name], made[1][name], tolerance)
 		if err != nil {
 			return answer{}, err
 		}
-		c.Results = append(c.Results, client.Difference{Name: name, Equal: len(notes) == 0, Notes: notes})
-		c.Equal = c.Equal && len(notes) == 0
+		all.Results = append(all.Results, client.Difference{Name: name, Equal: c.Equal, Notes: c.Notes})
+		all.Equal = all.Equal && c.Equal
 	}
-	return ok(c), nil
+	return ok(all), nil
 }
 
-func merged(a, b map[string]any) map[string]any {
-	all := maps.Clone(a)
-	maps.Copy(all, b)
-	return all
-}
-
-// differences compares two values of an output object.
-func (g *Gateway) differences(ctx context.Context, a, b any) ([]string, error) {
-	if one, ok := a.([]any); ok {
-		if other, ok := b.([]any); ok && len(one) == len(other) {
-			var all []string
-			for i := range one {
-				notes, err := g.differences(ctx, one[i], other[i])
-				if err != nil {
-					return nil, err
-				}
-				for _, n := range notes {
-					all = append(all, fmt.Sprintf("%d: %s", i, n))
-				}
+// compare compares two values of an output object.
+func (g *Gateway) compare(ctx context.Context, a, b any, tolerance float64) (data.Comparison, error) {
+	list, isList := a.([]any)
+	if others, areLists := b.([]any); isList && areLists && len(list) == len(others) {
+		all := data.Comparison{Equal: true}
+		for i := range list {
+			c, err := g.compare(ctx, list[i], others[i], tolerance)
+			if err != nil {
+				return c, err
 			}
-			return all, nil
+			all.Equal = all.Equal && c.Equal
+			for _, n := range c.Notes {
+				all.Notes = append(all.Notes, fmt.Sprintf("%d: %s", i, n))
+			}
 		}
+		return all, nil
 	}
-	one, isFile := didIn(a)
-	other, areFiles := didIn(b)
+	one, isData := didIn(a)
+	other, areData := didIn(b)
 	switch {
-	case isFile && areFiles:
-		return g.cfg.Data.Compare(ctx, one, other)
+	case isData && areData:
+		return g.cfg.Data.Compare(ctx, one, other, tolerance)
 	case !reflect.DeepEqual(a, b):
-		return []string{fmt.Sprintf("%s and %s", brieflyJSON(a), brieflyJSON(b))}, nil
+		return data.Comparison{Notes: []string{fmt.Sprintf("%s and %s", brieflyJSON(a), brieflyJSON(b))}}, nil
 	}
-	return nil, nil
+	return data.Comparison{Equal: true}, nil
 }
 
 // didIn gives the dataset that a File or Directory object names.

@@ -22,16 +22,20 @@ const (
 	// differs where it does not count, body where it does.
 	made = `baseCommand: [sh, -c, 'mkdir -p ms/sub && echo "$0" > ms/table.lock && echo same > ms/sub/data &&
   printf "{\"a\": 1.50, \"b\": [2]}" > out.json &&
-  { printf "%-80s%-80s%-80s%-80s%-80s%-2480s" "SIMPLE  =                    T" "BITPIX  =                    8" "NAXIS   =                    1" "NAXIS1  =                 2880" "HISTORY made $0" END; printf "%2880s" "$1"; } > image.fits']
+  { printf "%-80s%-80s%-80s%-80s%-80s%-2480s" "SIMPLE  =                    T" "BITPIX  =                    8" "NAXIS   =                    1" "NAXIS1  =                 2880" "HISTORY made $0" END; printf "%2880s" "$1"; } > image.fits &&
+  { printf "%-80s%-80s%-80s%-80s%-2560s" "SIMPLE  =                    T" "BITPIX  =                  -32" "NAXIS   =                    1" "NAXIS1  =                  720" END;
+  printf "\\077\\200\\000\\00$2"; head -c 2876 /dev/zero; } > pixels.fits']
 requirements: {InlineJavascriptRequirement: {}}
 inputs:
   header: {type: string, inputBinding: {position: 1}}
   body: {type: string, inputBinding: {position: 2}}
+  last: {type: int, default: 0, inputBinding: {position: 3}}
   text: File?
 outputs:
   ms: {type: Directory, outputBinding: {glob: ms}}
   doc: {type: File, outputBinding: {glob: out.json}}
   image: {type: File, outputBinding: {glob: image.fits}}
+  pixels: {type: File, outputBinding: {glob: pixels.fits}}
   number: {type: double, outputBinding: {outputEval: "$(1.5)"}}
 `
 	broken = `baseCommand: [sh, -c, 'echo no such star >&2; exit 7']
@@ -100,7 +104,7 @@ func TestProvenance(t *testing.T) {
 		sums[u.Name] = u.Checksum
 	}
 	const hello = "sha1$f572d396fae9206628714fb2ce00f72e94f2258f"
-	if sums["text"] != hello || !strings.HasPrefix(sums["image"], "sha1$") || len(sums) != 7 {
+	if sums["text"] != hello || !strings.HasPrefix(sums["image"], "sha1$") || len(sums) != 9 {
 		t.Errorf("the checksums are %v", sums)
 	}
 	inside := filepath.Join("outputs", "ms", "ms", "sub", "data")
@@ -147,18 +151,19 @@ func crateOf(t *testing.T, s *servertest.Site, j client.Job, outputs string) str
 func TestCompare(t *testing.T) {
 	s := servertest.Start(t, servertest.Config(t.TempDir()))
 	s.Tool("made", made)
-	job := func(header, body string) client.Job {
-		return run(t, s, client.NewJob{Function: "made", Inputs: map[string]any{"header": header, "body": body}})
+	job := func(header, body string, last int) client.Job {
+		return run(t, s, client.NewJob{Function: "made", Inputs: map[string]any{"header": header, "body": body, "last": last}})
 	}
-	first, again, other := job("one", "z"), job("two", "z"), job("one", "y")
-	compare := func(a, b client.Job) (c client.Comparison) {
-		c, err := client.Get[client.Comparison](t.Context(), s.Client, "/api/v1/jobs/"+string(a.ID)+"/compare", url.Values{"with": {string(b.ID)}})
+	first, again, other, close := job("one", "z", 0), job("two", "z", 0), job("one", "y", 0), job("one", "z", 1)
+	compare := func(a, b client.Job, tolerance ...string) (c client.Comparison) {
+		c, err := client.Get[client.Comparison](t.Context(), s.Client, "/api/v1/jobs/"+string(a.ID)+"/compare",
+			url.Values{"with": {string(b.ID)}, "tolerance": tolerance})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return c
 	}
-	if c := compare(first, again); !c.Equal || len(c.Results) != 4 {
+	if c := compare(first, again); !c.Equal || len(c.Results) != 5 {
 		t.Errorf("HISTORY and table.lock count: %+v", c)
 	}
 	c := compare(first, other)
@@ -169,6 +174,12 @@ func TestCompare(t *testing.T) {
 	}
 	if c.Equal {
 		t.Error("other pixels are equal")
+	}
+	if c := compare(first, close); c.Equal || !strings.Contains(c.Results[4].Notes[0], "up to 1.2e-07 of the largest") {
+		t.Errorf("pixels that differ by a rounding: %+v", c)
+	}
+	if c := compare(first, close, "1e-6"); !c.Equal || len(c.Results[4].Notes) != 1 {
+		t.Errorf("within the tolerance: %+v", c)
 	}
 	// A job that is run once more is not answered from the store.
 	j, err := client.Send[client.Job](t.Context(), s.Client, "POST", "/api/v1/jobs/"+string(first.ID)+"/rerun", struct{}{})

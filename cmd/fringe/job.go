@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -235,11 +236,14 @@ func (a *app) jobDelete() *cobra.Command {
 
 func (a *app) jobRerun() *cobra.Command {
 	var async bool
+	var tolerance float64
 	c := &cobra.Command{Use: "rerun ID", Short: "Run a job once more, and say whether it makes the same", Args: cobra.ExactArgs(1),
 		Long: `Run a job once more: the same version, the same inputs, nothing from the store.
 When the job had completed, what the two have made is compared: the data of FITS
 files (not their headers), the values of JSON, directories file by file (without
-table.lock), all else byte by byte. The exit code is 1 when it is not the same.`,
+table.lock), all else byte by byte; logs (NAME.log) do not count. Pixels of programs
+with several threads differ by their rounding: --tolerance says by what part of the
+largest value they may. The exit code is 1 when it is not the same.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, old, err := a.getJob(cmd.Context(), args[0])
 			if err != nil {
@@ -258,28 +262,30 @@ table.lock), all else byte by byte. The exit code is 1 when it is not the same.`
 			if j.Error != nil || old.Phase != "COMPLETED" {
 				return a.printEnded(cmd.Context(), cl, &j, "")
 			}
-			return a.compare(cmd.Context(), cl, &old, &j)
+			return a.compare(cmd.Context(), cl, [2]fringe.CallID{old.ID, j.ID}, tolerance)
 		}}
 	c.Flags().BoolVar(&async, "async", false, "do not wait for its end")
+	c.Flags().Float64Var(&tolerance, "tolerance", 0, "pixels may differ by this part of the largest value")
 	return c
 }
 
 // compare tells whether two jobs made the same.
-func (a *app) compare(ctx context.Context, cl *client.Client, old, j *client.Job) error {
-	c, err := client.Get[client.Comparison](ctx, cl, jobPath(string(old.ID), "/compare"), url.Values{"with": {string(j.ID)}})
+func (a *app) compare(ctx context.Context, cl *client.Client, ids [2]fringe.CallID, tolerance float64) error {
+	c, err := client.Get[client.Comparison](ctx, cl, jobPath(string(ids[0]), "/compare"),
+		url.Values{"with": {string(ids[1])}, "tolerance": {strconv.FormatFloat(tolerance, 'g', -1, 64)}})
 	if err != nil {
 		return err
 	}
 	err = a.print(struct {
 		Job fringe.CallID `json:"job"`
 		client.Comparison
-	}{j.ID, c}, func(w io.Writer) {
+	}{ids[1], c}, func(w io.Writer) {
 		table(w, "OUTPUT SAME", func(row func(...any)) {
 			for _, r := range c.Results {
-				row(r.Name, map[bool]string{true: "yes", false: "no: " + strings.Join(r.Notes, "; ")}[r.Equal])
+				row(r.Name, strings.Join(append([]string{map[bool]string{true: "yes", false: "no"}[r.Equal]}, r.Notes...), "; "))
 			}
 		})
-		fmt.Fprintf(w, "\n%s: %s\n", j.ID, map[bool]string{true: "reproduced", false: "not reproduced"}[c.Equal])
+		fmt.Fprintf(w, "\n%s: %s\n", ids[1], map[bool]string{true: "reproduced", false: "not reproduced"}[c.Equal])
 	})
 	if err == nil && !c.Equal {
 		err = exitCode(1)

@@ -91,7 +91,9 @@ func siteCommand(ts *testscript.TestScript, neg bool, args []string) {
 			b, _ := os.ReadFile(path)
 			ts.Fatalf("the site is not ready: %q\n%s", line, b)
 		}
-		ts.Setenv("URL", strings.TrimSpace(line[strings.Index(line, "http://"):]))
+		url := strings.TrimSpace(line[strings.Index(line, "http://"):])
+		ts.Setenv("URL", url)
+		ts.Setenv("ADDRESS", strings.TrimPrefix(url, "http://"))
 	case <-time.After(30 * time.Second):
 		ts.Fatalf("the site is not ready after 30 s")
 	}
@@ -118,7 +120,8 @@ func kill9Command(ts *testscript.TestScript, neg bool, args []string) {
 	defer cancel()
 	for ctx.Err() == nil {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil || bytes.Contains(b, []byte(") Z ")) {
+		threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid)) // the others hold its files, too
+		if err != nil || bytes.Contains(b, []byte(") Z ")) && len(threads) <= 1 {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
