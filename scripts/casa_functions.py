@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import difflib
 import importlib.util
 import inspect
 import pathlib
@@ -73,6 +74,11 @@ class Review:
 
 SET = {"class": "Directory", "location": "demo:synthetic.ms"}
 SKY = {"class": "File", "location": "demo:m87-jet.fits"}
+CALIBRATOR = {"class": "Directory", "location": "demo:calibrator.ms"}
+GAINS = {"class": "Directory", "location": "demo:calibrator.gcal"}
+CUBE = {"class": "Directory", "location": "demo:cube.image"}
+PLANE = {"class": "Directory", "location": "demo:synthetic.image"}
+BEAM = {"class": "Directory", "location": "demo:cube.pb"}
 
 # Bytes for each pixel that tclean holds at a time: the padded complex grid and its transform, and the images of one plane;
 # nterms multiplies it (2n-1 point spread functions). Channels are done one after the other, but written all.
@@ -98,8 +104,10 @@ TASKS = {
     "bandpass": Review(**SOLVER, names={"caltable": None}, returns="Counts of solutions", example={"vis": SET, "caltable": "b.cal", "refant": "0"}, keywords=("calibration", "bandpass")),
     "gaincal": Review(**SOLVER, names={"caltable": None}, returns="Counts of solutions", example={"vis": SET, "caltable": "g.cal", "refant": "0"}, keywords=("calibration", "gain")),
     "fluxscale": Review(VIS | {"caltable": "Directory"}, opened="vis", makes={"fluxtable": ("{fluxtable}", "The table, scaled to the flux densities")}, names={"fluxtable": None},
-                        returns="Flux densities with their uncertainties", needed=("reference",), keywords=("calibration", "flux density")),
-    "applycal": Review(VIS | TABLES, "vis", {"flagversions": ("{vis}.flagversions", "Former flags, with flagbackup")}, keywords=("calibration",)),
+                        returns="Flux densities with their uncertainties", needed=("reference",),
+                        example={"vis": CALIBRATOR, "caltable": GAINS, "fluxtable": "flux.cal", "reference": ["CAL"], "transfer": ["TARGET"]}, keywords=("calibration", "flux density")),
+    "applycal": Review(VIS | TABLES, "vis", {"flagversions": ("{vis}.flagversions", "Former flags, with flagbackup")},
+                       example={"vis": CALIBRATOR, "gaintable": GAINS, "gainfield": ["CAL"], "interp": ["linear"]}, keywords=("calibration",)),
     "split": Review(VIS, makes={"outputvis": ("{outputvis}", "The new measurement set")}, names={"outputvis": None}, example={"vis": SET, "outputvis": "part.ms", "datacolumn": "data", "spw": "0:0~3"},
                     keywords=("selection", "averaging")),
     "mstransform": Review(VIS | {"callib": "File"}, makes={"outputvis": ("{outputvis}", "The new measurement set")}, names={"outputvis": None},
@@ -122,9 +130,9 @@ TASKS = {
         returns="How the deconvolution went", memory=TCLEAN_MEMORY, drop=("savemodel", "calcres", "calcpsf"),
         example={"vis": SET, "imagename": "clean", "imsize": 512, "cell": "5arcsec", "niter": 1000, "threshold": "1mJy"}, keywords=("imaging", "deconvolution", "CLEAN")),
     "impbcor": Review(IMAGE | {"pbimage": "Directory | File"}, makes={"outfile": ("{outfile}", "The corrected image")}, names={"outfile": None}, types={"region": "str"},
-                      needed=("pbimage",), keywords=("primary beam",)),
-    "feather": Review({"highres": "Directory | File", "lowres": "Directory | File"}, makes={"image": ("{imagename}", "The combined image")}, names={"imagename": None},
-                      keywords=("combination",)),
+                      needed=("pbimage",), example={"imagename": CUBE, "pbimage": BEAM, "outfile": "corrected.image"}, keywords=("primary beam",)),
+    "feather": Review({"highres": "Directory", "lowres": "Directory"}, makes={"image": ("{imagename}", "The combined image")}, names={"imagename": None},
+                      example={"highres": PLANE, "lowres": PLANE, "imagename": "feathered.image"}, keywords=("combination",)),
     "imsmooth": Review(IMAGE | {"kimage": "Directory | File"}, makes={"outfile": ("{outfile}", "The smoothed image")}, names={"outfile": None}, types={"beam": "str"},
                        example={"imagename": SKY, "outfile": "smooth.image", "major": "2mas", "minor": "2mas", "pa": "0deg", "kernel": "gauss"}, keywords=("smoothing",)),
     "imregrid": Review(IMAGE, makes={"output": ("{output}", "The regridded image")}, names={"output": None}, types={"template": "str"},
@@ -139,16 +147,17 @@ TASKS = {
                               "sigma": ("sigma.0", "", "Standard deviation"), "flux": ("flux.0", "", "Integrated flux density, when the image has a beam"), "npts": ("npts.0", "", "Number of pixels")},
                      example={"imagename": SKY}, keywords=("statistics",)),
     "immoments": Review(IMAGE, makes={"images": (("{outfile}*",), "The images of the moments; one has the name, of several each an ending such as .integrated")}, names={"outfile": "moment"},
-                        types={"mask": "str", "moments": "int | list[int]"}, keywords=("moments", "spectral line")),
+                        types={"mask": "str", "moments": "int | list[int]"}, example={"imagename": CUBE, "moments": [0, 1], "excludepix": [-100, 0.02]}, keywords=("moments", "spectral line")),
     "imfit": Review(IMAGE | {"estimates": "File"}, makes={"residual": ("{residual}", "What the fit leaves"), "model": ("{model}", "The model")}, names={"residual": "", "model": ""},
                     types={"region": "str", "chans": "str", "rms": "float | str", "noisefwhm": "float | str"}, returns="The components with their uncertainties",
                     example={"imagename": SKY, "box": "100,100,160,160"}, keywords=("fit", "source")),
     "specfit": Review(IMAGE | {"estimates": "File"}, makes={"residual": ("{residual}", "What the fit leaves"), "model": ("{model}", "The model")}, names={"residual": "", "model": ""},
                       drop=("amp", "amperr", "center", "centererr", "fwhm", "fwhmerr", "integral", "integralerr", "outsigma"), types={"region": "str", "mask": "str", "sigma": "str"},
-                      returns="The components with their uncertainties", keywords=("fit", "spectral line")),
+                      returns="The components with their uncertainties", example={"imagename": CUBE, "box": "30,30,34,34", "ngauss": 0, "poly": 1}, keywords=("fit", "spectral line")),
     "specflux": Review(IMAGE, types={"region": "str", "major": "str", "minor": "str"}, makes={"spectrum": ("{logfile}", "The spectrum as text")}, names={"logfile": "spectrum.txt"},
-                       keywords=("spectrum",)),
-    "exportfits": Review({"imagename": "Directory"}, makes={"fitsimage": ("{fitsimage}", "The FITS image")}, names={"fitsimage": None}, keywords=("export", "FITS")),
+                       example={"imagename": CUBE, "box": "24,24,40,40"}, keywords=("spectrum",)),
+    "exportfits": Review({"imagename": "Directory"}, makes={"fitsimage": ("{fitsimage}", "The FITS image")}, names={"fitsimage": None}, example={"imagename": CUBE, "fitsimage": "cube.fits"},
+                         keywords=("export", "FITS")),
     "exportuvfits": Review(VIS, makes={"fitsfile": ("{fitsfile}", "The UVFITS file")}, names={"fitsfile": None}, example={"vis": SET, "fitsfile": "out.uvfits", "datacolumn": "data"},
                            keywords=("export", "UVFITS")),
 }
@@ -201,7 +210,10 @@ def text_of(said) -> str:
         return ""
     short, long = clean(said.findtext(SPACE + "shortdescription")), clean(said.findtext(SPACE + "description"))
     letters = lambda s: re.sub(r"\W", "", s).lower()
-    return long if letters(long).startswith(letters(short)) else short if not long else f"{short}\n\n{long}"
+    begin = letters(long.partition("\n")[0])
+    if difflib.SequenceMatcher(None, letters(short), begin).ratio() > 0.8 or begin.startswith(letters(short)):
+        return long
+    return f"{short}\n\n{long}" if long else short
 
 
 def clean(text: str | None) -> str:
@@ -321,8 +333,16 @@ def task_lines(task: str, review: Review, parameters: list[Parameter]) -> list[s
     lines = ["TASK = Task(", f"    {quoted(task)},"]
     for key, value in said.items():
         if value:
-            lines.append(f"    {key}={literal(value)},")
+            lines += entry(f"{key}=", value)
     return [*lines, ")"]
+
+
+def entry(head: str, value) -> list[str]:
+    """One entry of a call or a dictionary, in several lines when it is long."""
+    one = f"    {head}{literal(value)},"
+    if len(one) <= WIDTH or not isinstance(value, dict):
+        return [one]
+    return [f"    {head}{{", *(f"        {quoted(k)}: {literal(v)}," for k, v in value.items()), "    },"]
 
 
 def literal(value) -> str:
@@ -354,7 +374,7 @@ def function(task: str, package: pathlib.Path, version: str) -> str:
         "the texts of the inputs are those of CASA's documentation (Associated Universities, Inc.; LGPL).", '"""', "",
         "from typing import Annotated, " + ("Literal, " if "Literal[" in uses else "") + "NamedTuple", "",
         "from fringe import Directory, File, In, Out" if re.search(r"\bFile\b", uses + "".join(output_lines(task, review))) else "from fringe import Directory, In, Out", "",
-        "from casatask import Task", "", "FRINGE = {", *(f"    {quoted(k)}: {literal(v)}," for k, v in meta.items()), "}", *task_lines(task, review, parameters), "", "",
+        "from casatask import Task", "", "FRINGE = {", *(line for k, v in meta.items() for line in entry(quoted(k) + ": ", v)), "}", *task_lines(task, review, parameters), "", "",
         *output_lines(task, review), "", "", "def main(", *body, ") -> Outputs:", f'    """{summary}."""', "    return TASK.run(locals(), Outputs)", ""]
     return "\n".join(lines)
 

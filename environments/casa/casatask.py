@@ -21,6 +21,8 @@ from fringe import Directory, File, Invalid
 # Parameters that select data, and what CASA's selection calls them.
 SELECTION = {"field": "field", "spw": "spw", "antenna": "baseline", "timerange": "time", "scan": "scan", "uvrange": "uvdist",
              "observation": "observation", "intent": "scanintent", "correlation": "polarization"}
+COLUMNS = {"corrected": "CORRECTED_DATA", "model": "MODEL_DATA"}
+FALLS_BACK = ("tclean", "exportuvfits")  # they take DATA when there is no CORRECTED_DATA
 RETURNED = "returned.json"
 LISTOBS = "see what the measurement set has with listobs"
 
@@ -59,12 +61,14 @@ class Task:
         arguments = self.arguments(given)
         for name in self.vis:
             for path in _listed(arguments.get(name)):
-                _check_measurement_set(name, path, arguments)
+                _check_measurement_set(name, path, arguments, "" if self.name in FALLS_BACK else COLUMNS.get(str(arguments.get("datacolumn")).lower(), ""))
         casatasks.casalog.showconsole(True)
         try:
             returned = getattr(casatasks, self.name)(**arguments)
         except AssertionError as error:  # CASA's check of the parameters, before the task begins
             raise _refused(error, arguments) from None
+        except Exception as error:  # what CASA finds wrong on its way; its log has more
+            raise SystemExit(f"{self.name} failed: {' '.join(str(error).split())}") from None
         return outputs(**self.collect(given, returned, outputs))
 
     def arguments(self, given: dict) -> dict:
@@ -143,8 +147,8 @@ def _place_beside(directory: Directory, neighbour: Directory) -> None:
             os.chmod(path, os.stat(path).st_mode | 0o200)
 
 
-def _check_measurement_set(name: str, path: str, arguments: dict) -> None:
-    """Refuse what is no measurement set, and a selection that has no data in it."""
+def _check_measurement_set(name: str, path: str, arguments: dict, column: str) -> None:
+    """Refuse what is no measurement set or lacks a column, and a selection that has no data in it."""
     import casatools
 
     base = os.path.basename(path)
@@ -157,6 +161,8 @@ def _check_measurement_set(name: str, path: str, arguments: dict) -> None:
             raise Invalid(f"{base} is a table of CASA, and not a measurement set", name)
         if table.nrows() == 0:
             raise Invalid(f"{base} has no rows", name)
+        if column and column not in table.colnames():
+            raise Invalid(f"{base} has no column {column}", "datacolumn", "use data; applycal makes CORRECTED_DATA, setjy MODEL_DATA")
         selected = {k: v for k, v in arguments.items() if k in SELECTION and isinstance(v, str) and v}
         for keys in dict.fromkeys([*((k,) for k in selected), tuple(selected)]):
             _check_selection(ms, path, {k: selected[k] for k in keys})

@@ -33,6 +33,12 @@ FRINGE = {
     "license": "LGPL-2.0-or-later",
     "repository": "https://open-bitbucket.nrao.edu/projects/CASA/repos/casa6",
     "keywords": ["CASA", "calibration"],
+    "example": {
+        "vis": {"class": "Directory", "location": "demo:calibrator.ms"},
+        "gaintable": {"class": "Directory", "location": "demo:calibrator.gcal"},
+        "gainfield": ["CAL"],
+        "interp": ["linear"],
+    },
 }
 TASK = Task(
     "applycal",
@@ -211,8 +217,6 @@ def main(
            gaintables)
     """)] = None,
     interp: Annotated[str | list[str] | None, In(doc="""
-        Interpolation parameters for each gaintable, as a list
-
         Interpolation parmameters (in time[,freq]) for each gaintable, as a list of strings.
           Default: '' --> 'linear,linear' for all gaintable(s)
           Options: Time: 'nearest', 'linear'

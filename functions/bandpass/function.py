@@ -382,8 +382,6 @@ def main(
            gaintables)
     """)] = None,
     interp: Annotated[str | list[str] | None, In(doc="""
-        Interpolation parameters for each gaintable, as a list
-
         Interpolation parmameters (in time[,freq]) for each gaintable, as a list of strings.
           Default: '' --> 'linear,linear' for all gaintable(s)
           Options: Time: 'nearest', 'linear'

@@ -27,6 +27,7 @@ FRINGE = {
     "license": "LGPL-2.0-or-later",
     "repository": "https://open-bitbucket.nrao.edu/projects/CASA/repos/casa6",
     "keywords": ["CASA", "export", "FITS"],
+    "example": {"imagename": {"class": "Directory", "location": "demo:cube.image"}, "fitsimage": "cube.fits"},
 }
 TASK = Task(
     "exportfits",
@@ -73,6 +74,8 @@ def main(
     """)] = -32,
     minpix: Annotated[int | float, In(doc="Minimum pixel value (if minpix > maxpix, value is automatically determined)")] = 0,
     maxpix: Annotated[int | float, In(doc="""
+        Maximum pixel value (if minpix > maxpix, value is automatically determined)
+
         Maximum pixel value (if minpix > maxpix, value is
         automatically determined)
                              Default: -1

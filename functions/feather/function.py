@@ -15,7 +15,7 @@ the texts of the inputs are those of CASA's documentation (Associated Universiti
 
 from typing import Annotated, NamedTuple
 
-from fringe import Directory, File, In, Out
+from fringe import Directory, In, Out
 
 from casatask import Task
 
@@ -30,6 +30,11 @@ FRINGE = {
     "license": "LGPL-2.0-or-later",
     "repository": "https://open-bitbucket.nrao.edu/projects/CASA/repos/casa6",
     "keywords": ["CASA", "combination"],
+    "example": {
+        "highres": {"class": "Directory", "location": "demo:synthetic.image"},
+        "lowres": {"class": "Directory", "location": "demo:synthetic.image"},
+        "imagename": "feathered.image",
+    },
 }
 TASK = Task(
     "feather",
@@ -52,13 +57,13 @@ def main(
 
            Example: imagename='orion_combined.im'
     """)],
-    highres: Annotated[Directory | File, In(doc="""
+    highres: Annotated[Directory, In(doc="""
         Name of high resolution (interferometer) image
         Default: none
 
            Example: imagename='orion_vla.im'
     """)],
-    lowres: Annotated[Directory | File, In(doc="""
+    lowres: Annotated[Directory, In(doc="""
         Name of low resolution (single dish) image
         Default: none
 

@@ -462,6 +462,8 @@ def main(
         Options: True|False
     """)] = True,
     channelavg: Annotated[bool | list[bool], In(doc="""
+        Pre-average data across channels before analyzing visibilities for flagging
+
         Pre-average data across channels before analyzing
         visibilities for flagging
                              Subparameter of mode='clip|tfcrop|rflag'
@@ -495,6 +497,8 @@ def main(
         feature of clip mode.
     """)] = 1,
     timeavg: Annotated[bool | list[bool], In(doc="""
+        Pre-average data across time before analyzing visibilities for flagging.
+
         Pre-average data across time before analyzing
         visibilities for flagging.
                              Subparameter of mode='clip|tfcrop|rflag'
@@ -590,8 +594,6 @@ def main(
                              task will issue a WARNING.
     """)] = False,
     tolerance: Annotated[float, In(unit="m", doc="""
-        Amount of shadow allowed (in meters)
-
         Amount of shadowing allowed (or tolerated), in meters.
         Subparameter of mode='shadow'
         Default: 0.0
@@ -923,6 +925,8 @@ def main(
                              Default: 0.0
     """)] = 0.0,
     antint_ref_antenna: Annotated[str, In(doc="""
+        Antenna of interest. Baselines with this antenna will be checked for flagged channels.
+
         Antenna of interest. Baselines with this antenna will be
         checked for flagged channels.
                              Subparameter of mode='antint'
@@ -934,6 +938,8 @@ def main(
                              fraction of channels flagged will be checked.
     """)] = "",
     minchanfrac: Annotated[float, In(maximum=1, doc="""
+        Minimum fraction of flagged channels required for a baseline to be deemed as flagged
+
         Minimum fraction of flagged channels required for a
         baseline to be deemed as flagged
                              Subparameter of mode='antint'
@@ -1081,8 +1087,6 @@ def main(
                              Options: False|True
     """)] = False,
     fieldcnt: Annotated[bool, In(doc="""
-        Produce a separated breakdown for each field
-
         Produce a separated breakdown per field
         Subparameter of mode='summary'
         Default: False

@@ -23,6 +23,13 @@ FRINGE = {
     "license": "LGPL-2.0-or-later",
     "repository": "https://open-bitbucket.nrao.edu/projects/CASA/repos/casa6",
     "keywords": ["CASA", "calibration", "flux density"],
+    "example": {
+        "vis": {"class": "Directory", "location": "demo:calibrator.ms"},
+        "caltable": {"class": "Directory", "location": "demo:calibrator.gcal"},
+        "fluxtable": "flux.cal",
+        "reference": ["CAL"],
+        "transfer": ["TARGET"],
+    },
 }
 TASK = Task(
     "fluxscale",
@@ -79,8 +86,6 @@ def main(
         field.  Hence field index or names can be used.
     """)],
     transfer: Annotated[str | list[str] | None, In(doc="""
-        Transfer field name(s) (transfer flux scale TO), \\'\\' -> all
-
         Transfer field name(s) (transfer flux scale TO)
         Default: '' (all sources in caltable that are not
         specified as reference sources.  Do not include

@@ -309,8 +309,6 @@ def main(
            Example: calmode='p'
     """)] = "ap",
     solmode: Annotated[Literal["", "L1", "L1R", "R"], In(doc="""
-        Robust solving mode: (\\'\\', \\'L1\\', \\'R\\',\\'L1R\\')
-
         Robust solving mode:
         Options: '', 'L1', 'R', 'L1R'
     """)] = "",
@@ -354,8 +352,6 @@ def main(
         calibrator scans.
     """)] = 3600.0,
     npointaver: Annotated[int, In(doc="""
-        The phase-unwrapping algorithm
-
         Tune phase-unwrapping algorithm
         Subparameter of gaintype='GSPLINE'
         Default: 3; Keep at this value
@@ -405,8 +401,6 @@ def main(
            through 3
     """)] = None,
     interp: Annotated[str | list[str] | None, In(doc="""
-        Interpolation parameters for each gaintable, as a list
-
         Interpolation parmameters (in time[,freq]) for each gaintable, as a list of strings.
           Default: '' --> 'linear,linear' for all gaintable(s)
           Options: Time: 'nearest', 'linear'

@@ -21,6 +21,7 @@ FRINGE = {
     "license": "LGPL-2.0-or-later",
     "repository": "https://open-bitbucket.nrao.edu/projects/CASA/repos/casa6",
     "keywords": ["CASA", "moments", "spectral line"],
+    "example": {"imagename": {"class": "Directory", "location": "demo:cube.image"}, "moments": [0, 1], "excludepix": [-100, 0.02]},
 }
 TASK = Task(
     "immoments",

@@ -42,6 +42,11 @@ FRINGE = {
     "license": "LGPL-2.0-or-later",
     "repository": "https://open-bitbucket.nrao.edu/projects/CASA/repos/casa6",
     "keywords": ["CASA", "primary beam"],
+    "example": {
+        "imagename": {"class": "Directory", "location": "demo:cube.image"},
+        "pbimage": {"class": "Directory", "location": "demo:cube.pb"},
+        "outfile": "corrected.image",
+    },
 }
 TASK = Task(
     "impbcor",
@@ -99,8 +104,6 @@ def main(
         Default: none
     """)] = "",
     mode: Annotated[str, In(doc="""
-        Divide or multiply the image by the primary beam image. Minimal match supported.
-
         Divide or multiply the image by the primary beam image.
         Default: 'divide'
 

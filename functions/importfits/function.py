@@ -84,6 +84,8 @@ def main(
                              IMPORTANT: value True requires setting defaultaxesvalues
     """)] = False,
     defaultaxesvalues: Annotated[int | float | list[int] | list[float] | str | list[str] | None, In(doc="""
+        List of values to assign to added degenerate axes when defaultaxes==True (ra,dec,freq,stokes)
+
         List of values to assign to added degenerate axes when
         defaultaxes==True (ra,dec,freq,stokes)
                              Default: []
@@ -97,6 +99,8 @@ def main(
                                 '-02d30m00', '88.5GHz', 'Q']
     """)] = None,
     beam: Annotated[int | float | list[int] | list[float] | str | list[str] | None, In(doc="""
+        List of values to be used to define the synthesized beam [BMAJ,BMIN,BPA] (as in the FITS keywords)
+
         List of values to be used to define the synthesized beam
         [BMAJ,BMIN,BPA] (as in the FITS keywords)
                              Default: [] (i.e.take from FITS file)

@@ -21,7 +21,14 @@ FRINGE = {
     "license": "LGPL-2.0-or-later",
     "repository": "https://open-bitbucket.nrao.edu/projects/CASA/repos/casa6",
     "keywords": ["CASA", "smoothing"],
-    "example": {"imagename": {"class": "File", "location": "demo:m87-jet.fits"}, "outfile": "smooth.image", "major": "2mas", "minor": "2mas", "pa": "0deg", "kernel": "gauss"},
+    "example": {
+        "imagename": {"class": "File", "location": "demo:m87-jet.fits"},
+        "outfile": "smooth.image",
+        "major": "2mas",
+        "minor": "2mas",
+        "pa": "0deg",
+        "kernel": "gauss",
+    },
 }
 TASK = Task(
     "imsmooth",

@@ -87,7 +87,13 @@ FRINGE = {
     "license": "LGPL-2.0-or-later",
     "repository": "https://open-bitbucket.nrao.edu/projects/CASA/repos/casa6",
     "keywords": ["CASA", "averaging", "regridding"],
-    "example": {"vis": {"class": "Directory", "location": "demo:synthetic.ms"}, "outputvis": "few.ms", "datacolumn": "data", "chanaverage": True, "chanbin": 2},
+    "example": {
+        "vis": {"class": "Directory", "location": "demo:synthetic.ms"},
+        "outputvis": "few.ms",
+        "datacolumn": "data",
+        "chanaverage": True,
+        "chanbin": 2,
+    },
 }
 TASK = Task(
     "mstransform",

@@ -21,6 +21,7 @@ FRINGE = {
     "license": "LGPL-2.0-or-later",
     "repository": "https://open-bitbucket.nrao.edu/projects/CASA/repos/casa6",
     "keywords": ["CASA", "fit", "spectral line"],
+    "example": {"imagename": {"class": "Directory", "location": "demo:cube.image"}, "box": "30,30,34,34", "ngauss": 0, "poly": 1},
 }
 TASK = Task(
     "specfit",

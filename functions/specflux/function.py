@@ -21,6 +21,7 @@ FRINGE = {
     "license": "LGPL-2.0-or-later",
     "repository": "https://open-bitbucket.nrao.edu/projects/CASA/repos/casa6",
     "keywords": ["CASA", "spectrum"],
+    "example": {"imagename": {"class": "Directory", "location": "demo:cube.image"}, "box": "24,24,40,40"},
 }
 TASK = Task(
     "specflux",

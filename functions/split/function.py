@@ -195,8 +195,6 @@ def main(
         Default: '' = all
     """)] = "",
     datacolumn: Annotated[Literal["corrected", "data", "model", "data,model,corrected", "float_data", "lag_data", "float_data,data", "lag_data,data", "all"], In(doc="""
-        Which data column(s) to process.
-
         Which data column(s) to use for processing
         (case-insensitive).
         Default: 'corrected'
@@ -256,8 +254,6 @@ def main(
         average.
     """)] = "0s",
     combine: Annotated[str | list[str], In(doc="""
-        Span the timebin across scan, state or both
-
         Let the timebin span across scan, state or both.
         Default: '' (separate time bins by both of the
         above)

@@ -29,7 +29,14 @@ FRINGE = {
     "license": "LGPL-2.0-or-later",
     "repository": "https://open-bitbucket.nrao.edu/projects/CASA/repos/casa6",
     "keywords": ["CASA", "imaging", "deconvolution", "CLEAN"],
-    "example": {"vis": {"class": "Directory", "location": "demo:synthetic.ms"}, "imagename": "clean", "imsize": 512, "cell": "5arcsec", "niter": 1000, "threshold": "1mJy"},
+    "example": {
+        "vis": {"class": "Directory", "location": "demo:synthetic.ms"},
+        "imagename": "clean",
+        "imsize": 512,
+        "cell": "5arcsec",
+        "niter": 1000,
+        "threshold": "1mJy",
+    },
 }
 TASK = Task(
     "tclean",
@@ -37,7 +44,18 @@ TASK = Task(
     vis=("vis",),
     names=("imagename",),
     instead={"mask_image": "mask"},
-    products={"image": ("{imagename}.image", "{imagename}.image.tt0", "{imagename}.residual", "{imagename}.residual.tt0", "{imagename}.psf", "{imagename}.psf.tt0"), "residual": ("{imagename}.residual", "{imagename}.residual.tt0"), "model": ("{imagename}.model", "{imagename}.model.tt0"), "psf": ("{imagename}.psf", "{imagename}.psf.tt0"), "pb": ("{imagename}.pb", "{imagename}.pb.tt0"), "mask": "{imagename}.mask", "pbcor": ("{imagename}.image.pbcor", "{imagename}.image.tt0.pbcor"), "sumwt": ("{imagename}.sumwt", "{imagename}.sumwt.tt0"), "terms": "{imagename}.*.tt[1-9]*", "alpha": "{imagename}.alpha"},
+    products={
+        "image": ("{imagename}.image", "{imagename}.image.tt0", "{imagename}.residual", "{imagename}.residual.tt0", "{imagename}.psf", "{imagename}.psf.tt0"),
+        "residual": ("{imagename}.residual", "{imagename}.residual.tt0"),
+        "model": ("{imagename}.model", "{imagename}.model.tt0"),
+        "psf": ("{imagename}.psf", "{imagename}.psf.tt0"),
+        "pb": ("{imagename}.pb", "{imagename}.pb.tt0"),
+        "mask": "{imagename}.mask",
+        "pbcor": ("{imagename}.image.pbcor", "{imagename}.image.tt0.pbcor"),
+        "sumwt": ("{imagename}.sumwt", "{imagename}.sumwt.tt0"),
+        "terms": "{imagename}.*.tt[1-9]*",
+        "alpha": "{imagename}.alpha",
+    },
 )
 
 
@@ -59,8 +77,6 @@ class Outputs(NamedTuple):
 
 def main(
     vis: Annotated[Directory | list[Directory], In(doc="""
-        Name of input visibility file(s)
-
         Name(s) of input visibility file(s)
         default: none;
         example: vis='ngc5921.ms'
@@ -231,8 +247,6 @@ def main(
         example: intent='TARGET_POINTING*'.
     """)] = "",
     datacolumn: Annotated[Literal["corrected", "data", "observed"], In(doc="""
-        Data column to image(data,corrected)
-
         Data column to image (data or observed, corrected)
         default:'corrected'
         ( If 'corrected' does not exist, it will use 'data' instead )
@@ -985,8 +999,6 @@ def main(
                                               The minor cycle sees the sky times pb square
     """)] = "flatnoise",
     deconvolver: Annotated[Literal["hogbom", "clark", "clarkstokes", "clark_exp", "clarkstokes_exp", "multiscale", "mtmfs", "mem", "asp"], In(doc="""
-        Minor cycle algorithm (hogbom,clark,multiscale,mtmfs,mem,clarkstokes,asp)
-
         Name of minor cycle algorithm (hogbom,clark,multiscale,mtmfs,mem,clarkstokes,asp)
 
         Each of the following algorithms operate on residual images and PSFs
@@ -1063,8 +1075,6 @@ def main(
                         - Repeat from step 2
     """)] = "hogbom",
     scales: Annotated[int | float | list[int] | list[float] | None, In(unit="pixel", minimum=0, doc="""
-        List of scale sizes (in pixels) for multi-scale algorithms
-
         List of scale sizes (in pixels) for multi-scale and mtmfs algorithms.
         -->  scales=[0,6,20]
         This set of scale sizes should represent the sizes
@@ -1255,8 +1265,6 @@ def main(
                      at the 0.9 gain level at the middle frequency )
     """)] = False,
     weighting: Annotated[Literal["natural", "uniform", "briggs", "briggsabs", "radial", "superuniform", "briggsbwtaper"], In(doc="""
-        Weighting scheme (natural,uniform,briggs, superuniform, radial, briggsabs[experimental], briggsbwtaper[experimental])
-
         Weighting scheme (natural,uniform,briggs,superuniform,radial, briggsabs, briggsbwtaper).
 
                 During gridding of the dirty or residual image, each visibility value is

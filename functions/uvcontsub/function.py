@@ -120,8 +120,6 @@ def main(
         Example: observation='0~2,4'
     """)] = "",
     datacolumn: Annotated[Literal["data", "model", "corrected", "float_data", "lag_data"], In(doc="""
-        Which data column to process
-
         Which data column to use for processing
         (case-insensitive).
         Default: 'data'
@@ -224,8 +222,6 @@ def main(
         channels used for fitting.
     """)] = 0,
     writemodel: Annotated[bool, In(doc="""
-        Write fitted model into the MODEL column of the output MS
-
         Write fitted model into the MODEL column of the
         output MeasurementSet.
 

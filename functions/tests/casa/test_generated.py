@@ -21,17 +21,19 @@ class GeneratedTest(Case):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_examples(self):
-        """Every example runs."""
-        sources, _, _ = made(antennas=15, times=10, channels=8)
+        """Every function has an example, and it runs."""
+        sources, _, _ = made(antennas=15, times=10, channels=8, line=0.05)
+        calibrator, _, _ = made(antennas=15, times=12, channels=4, calibrator=True, gain_errors=0.1)
         image = call("wsclean", ms=sources, size=256, scale=8, niter=200)["image"]
-        uvfits = call("exportuvfits", vis=sources, fitsfile="x.uvfits", datacolumn="data")["fitsfile"]
-        found = {"demo:synthetic.ms": sources, "demo:m87-jet.fits": image, "demo:m87-eht.uvfits": uvfits}
+        cube = call("tclean", vis=sources, imagename="cube", specmode="cube", imsize=64, cell="30arcsec", niter=100)
+        plane = call("tclean", vis=sources, imagename="plane", imsize=64, cell="30arcsec", niter=100)
+        found = {"demo:synthetic.ms": sources, "demo:m87-jet.fits": image, "demo:cube.image": cube["image"], "demo:synthetic.image": plane["image"], "demo:cube.pb": cube["pb"], "demo:calibrator.ms": calibrator,
+                 "demo:m87-eht.uvfits": call("exportuvfits", vis=sources, fitsfile="x.uvfits", datacolumn="data")["fitsfile"],
+                 "demo:calibrator.gcal": call("gaincal", vis=calibrator, caltable="g.cal", refant="0")["caltable"]}
         for name in FUNCTIONS:
             with self.subTest(name):
-                example = request("GET", f"/api/v1/functions/{name}").get("example")
-                if example:
-                    inputs = {k: found[v["location"]] if isinstance(v, dict) else v for k, v in example.items()}
-                    self.assertTrue(call(name, **inputs))
+                example = request("GET", f"/api/v1/functions/{name}")["example"]
+                self.assertTrue(call(name, **{k: found[v["location"]] if isinstance(v, dict) else v for k, v in example.items()}))
 
 
 if __name__ == "__main__":

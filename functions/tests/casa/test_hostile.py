@@ -24,7 +24,7 @@ class HostileTest(Case):
         ms, _, _ = made(**SMALL)
         self.refused(422, "/field", "have field '99'", "tclean", vis=ms, field="99", **IMAGE)
         self.refused(422, "/spw", "have spw '7'", "gaincal", vis=ms, caltable="x", spw="7")
-        self.refused(422, "/timerange", "no data", "split", vis=ms, outputvis="y.ms", timerange="2031/01/01/00:00:00~2031/01/02/00:00:00")
+        self.refused(422, "/timerange", "no data", "split", vis=ms, outputvis="y.ms", datacolumn="data", timerange="2031/01/01/00:00:00~2031/01/02/00:00:00")
 
     def test_values(self):
         """What CASA's own check, or its documentation, does not allow."""
@@ -34,8 +34,14 @@ class HostileTest(Case):
             with self.subTest(name, value=value):
                 pointer = f"/{name}/1" if isinstance(value, list) else f"/{name}"
                 self.refused(422, pointer, words, "tclean", vis=ms, **IMAGE | {name: value})
+        self.refused(422, "/datacolumn", "no column CORRECTED_DATA", "split", vis=ms, outputvis="y.ms")
         self.refused(422, "/caltype", "antpos", "gencal", vis=ms, caltable="x", caltype="nonsense")
         self.refused(422, "/niterr", "niter", "tclean", vis=ms, niterr=1, **IMAGE)
+
+    def test_own_words(self):
+        """What CASA finds wrong only on its way is told in its own words."""
+        ms, _, _ = made(**SMALL)
+        self.refused(500, None, "uvcontsub failed: ", "uvcontsub", vis=ms, outputvis="y.ms", fitspec="nonsense")
 
     def test_too_large(self):
         """An image that the site cannot hold is refused by an estimate, before anything starts."""
