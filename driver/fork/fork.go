@@ -36,8 +36,13 @@ const (
 // tryAgain is how long a machine that lets no zygote start is left alone.
 const tryAgain = time.Minute
 
-// mostReady bounds the forks that stand by, of all kinds.
-const mostReady = 32
+// mostReady bounds the forks that stand by, of all kinds. One that has imported
+// the modules for itself takes so much memory that it counts for lateWeight, and
+// there is one of a kind only.
+const (
+	mostReady  = 32
+	lateWeight = 8
+)
 
 // Server keeps the zygotes of all environments.
 type Server struct {

@@ -46,7 +46,7 @@ type kind struct {
 
 // perCall are variables that differ from call to call; what modules take of them
 // at their import (the number of threads) forks set anew.
-var perCall = []string{"HOME", "TMPDIR", "PWD", "FRINGE_FUNCTION", "TRACEPARENT", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"}
+var perCall = []string{"HOME", "TMPDIR", "PWD", "FRINGE_FUNCTION", "TRACEPARENT", "TAR_OPTIONS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"}
 
 // without gives the variables but those of the names.
 func without(env []string, names ...string) []string {
@@ -326,9 +326,13 @@ func (s *Server) lacking() (*zygote, *kind) {
 		if !z.started() {
 			continue
 		}
+		weight, ready := 1, s.cfg.Ready
+		if z.late != nil {
+			weight, ready = lateWeight, min(ready, 1)
+		}
 		for _, k := range z.kinds {
-			total += len(k.free) + k.making
-			if module(k.spec.Argv) == "fringe.run" && len(k.free)+k.making < s.cfg.Ready && (last == nil || k.used.After(last.used)) {
+			total += weight * (len(k.free) + k.making)
+			if module(k.spec.Argv) == "fringe.run" && len(k.free)+k.making < ready && (last == nil || k.used.After(last.used)) {
 				of, last = z, k
 			}
 			if len(k.free) > 0 && (first == nil || k.used.Before(first.used)) {

@@ -280,10 +280,13 @@ class Init:
         self.place(order["Mounts"], fds)
         if os.path.isdir("/var/tmp"):
             sandbox.mount("/tmp", "/var/tmp", None, sandbox.BIND)
-        self.seal(True)
+        self.seal(True, self.places)
 
-    def seal(self, sealed):
+    def seal(self, sealed, targets):
+        """Makes those places read-only, or writable, to which the targets belong."""
         for place in self.places:
+            if not any((target + "/").startswith(place + "/") for target in targets):
+                continue
             sandbox.mount(None, place, None, sandbox.REMOUNT | sandbox.BIND | PLACE | (sandbox.RDONLY if sealed else 0))
 
     def place(self, points, fds):
@@ -337,9 +340,10 @@ class Init:
             os._exit(1)  # the driver is gone
         count = len(said["Mounts"] or ())
         if count:
-            self.seal(False)
+            targets = [point["Target"] for point in said["Mounts"]]
+            self.seal(False, targets)
             self.place(said["Mounts"], fds[:count])
-            self.seal(True)
+            self.seal(True, targets)
         if not os.path.isdir(said["Dir"]):
             send(self.control, {"What": "failed", "Kind": "not-found", "Message": f"the working directory {said['Dir']} does not exist in the instance"})
             os._exit(1)

@@ -1,0 +1,71 @@
+package server_test
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fringe/client"
+	"fringe/server/servertest"
+)
+
+const counting = `
+import os
+from typing import NamedTuple
+from fringe import File
+FRINGE = {"version": "1.0.0", "environment": "plain", "shape": "SHAPE", "warm": {"min": 1, "max": 2, "uses": 1}}
+calls = 0
+class Outputs(NamedTuple):
+    calls: int
+    pid: int
+    length: int
+def main(text: File, n: int = 0) -> Outputs:
+    global calls
+    calls += 1
+    return Outputs(calls, os.getpid(), len(open(text).read()) + n)
+`
+
+// Tasks and services of Python are forks of one zygote, each call of its own,
+// also with files; the site tells.
+func TestPythonForks(t *testing.T) {
+	s := servertest.Start(t, servertest.Config(t.TempDir()))
+	s.Python()
+	words := filepath.Join(t.TempDir(), "words.txt")
+	if err := os.WriteFile(words, []byte("seven b"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.Add("user:words.txt", words)
+	for _, shape := range []string{"task", "service"} {
+		s.Publish(map[string]string{shape + ".py": strings.ReplaceAll(counting, "SHAPE", shape)})
+		for n := range 5 {
+			got := s.Call(shape, map[string]any{"text": map[string]any{"class": "File", "location": "user:words.txt"}, "n": n})
+			if got["calls"] != 1.0 || got["length"] != 7.0+float64(n) {
+				t.Errorf("call %d of the %s = %v, want the first of its process, and %d", n, shape, got, 7+n)
+			}
+		}
+	}
+	env, err := client.Get[client.Environment](t.Context(), s.Client, "/api/v1/environments/plain", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := env.Starts
+	if st == nil || st.Way != "fork" || st.Why != "" || st.Zygotes != 1 || st.Counts["fork"]+st.Counts["standby"] < 10 || st.Counts["process"] != 0 || st.Resident == 0 {
+		t.Errorf("the environment tells %+v, want at least 10 forks of one zygote", st)
+	}
+	res, err := s.Do(t.Context(), client.Request{Method: "GET", Path: "/metrics"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"fringe_python_starts_total", "fringe_zygotes", "fringe_forks", "fringe_fork_memory_bytes"} {
+		if !strings.Contains(string(text), name+`{environment="plain"`) {
+			t.Errorf("the metrics lack %s", name)
+		}
+	}
+}
