@@ -31,7 +31,7 @@ func TestSourceFind(t *testing.T) {
 	if empty["count"] != 0.0 {
 		t.Errorf("%v sources are found in noise, want none", empty["count"])
 	}
-	if _, err := try("source-find", object{"image": sky, "beam": []float64{1, 2, 3}}); fringe.KindOf(err) != fringe.Failed {
-		t.Errorf("a beam whose minor axis is the larger one gives %v, want failed", err)
+	if _, err := try("source-find", object{"image": sky, "beam": []float64{1, 2, 3}}); fringe.KindOf(err) != fringe.Invalid {
+		t.Errorf("a beam whose minor axis is the larger one gives %v, want invalid", err)
 	}
 }

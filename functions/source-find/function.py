@@ -12,7 +12,7 @@ import bdsf
 import numpy as np
 from astropy.io.votable import from_table
 from astropy.table import Table
-from fringe import File, In, Out, progress
+from fringe import File, In, Invalid, Out, progress
 
 from sky_image import SkyImage
 from sky_plot import SkyPlot, span
@@ -71,13 +71,13 @@ def main(
     """Find sources."""
     sky = SkyImage.read(image.path)
     if sky.wcs is None:
-        raise ValueError("The image has no celestial coordinates.")
+        raise Invalid("The image has no celestial coordinates.", "image")
     if beam is not None and (len(beam) != 3 or not beam[0] >= beam[1] > 0):
-        raise ValueError("A beam has a major axis, a minor axis that is not larger, both in arcsec, and a position angle in degrees.")
+        raise Invalid("A beam has a major axis, a minor axis that is not larger, both in arcsec, and a position angle in degrees.", "beam")
     if beam is None and sky.beam() is None:
-        raise ValueError("The image has no beam (BMAJ, BMIN); give beam.")
+        raise Invalid("The image has no beam (BMAJ, BMIN).", "image", "give beam")
     if frequency is None and sky.frequency() is None:
-        raise ValueError("The image has no frequency axis; give frequency.")
+        raise Invalid("The image has no frequency axis.", "image", "give frequency")
     progress(0.1, "looking for islands")
     options = dict(thresh_pix=threshold, thresh_isl=min(island_threshold, threshold), rms_box=(rms_box, max(1, rms_box // 3)) if rms_box else None, rms_map=False if uniform_noise else None,
                    beam=(beam[0] / 3600, beam[1] / 3600, beam[2]) if beam else None, frequency=frequency, adaptive_rms_box=adaptive_noise, atrous_do=wavelets)
