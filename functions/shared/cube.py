@@ -59,9 +59,8 @@ class Cube:
         if rest:
             header["RESTFRQ"] = rest
         if beams is not None and "BMAJ" not in header:
-            for key, factor in (("BMAJ", 1), ("BMIN", 1), ("BPA", 1)):
-                unit = u.Unit(beams.columns[key].unit or "deg")
-                header[key] = float(np.median(beams[key])) * unit.to(u.deg) * factor
+            for key in ("BMAJ", "BMIN", "BPA"):  # one for each channel
+                header[key] = float(np.median(beams[key])) * u.Unit(beams.columns[key].unit or "deg").to(u.deg)
         length = spectral.rest_wavelength(header)
         places = spectral.wavelengths(header, axis, np.arange(len(data)))
         return cls(data, header, full.celestial, LIGHT / places, None if length is None else LIGHT / length.value)

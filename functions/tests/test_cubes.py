@@ -103,6 +103,18 @@ class SpectrumTest(CubeCase):
         mean = self.call("spectrum", cube=self.cube, ra=self.truth["ra"], dec=self.truth["dec"], radius=40, statistic="mean")
         self.assertEqual(mean["unit"], "Jy/beam")
 
+    def test_casa_beams(self):
+        """Beams of each channel in a table, as CASA exports them, are taken by their median."""
+        with fits.open(self.cube["path"]) as hdus:
+            head = hdus[0].header
+            for key in ("BMAJ", "BMIN", "BPA"):
+                del head[key]
+            beams = [fits.Column(name, "E", unit, array=np.full(40, value)) for name, unit, value in (("BMAJ", "arcsec", 45.0), ("BMIN", "arcsec", 45.0), ("BPA", "deg", 0.0))]
+            table = fits.BinTableHDU.from_columns(beams, name="BEAMS")
+            fits.HDUList([fits.PrimaryHDU(hdus[0].data, head), table]).writeto(self.folder / "casa.fits")
+        out = self.call("spectrum", cube=file(self.folder / "casa.fits"), ra=self.truth["ra"], dec=self.truth["dec"], radius=1200)
+        self.assertAlmostEqual(out["line_flux"] / self.truth["flux"], 1, delta=0.02)
+
     def test_faults(self):
         """What has no meaning is refused with a reason."""
         self.fails("spectrum", "outside of the cube", cube=self.cube, ra=10.0, dec=10.0)
