@@ -27,7 +27,7 @@ class: CommandLineTool
 id: probe
 $namespaces: {fringe: "urn:fringe:ns#"}
 hints:
-  fringe:Function: {version: 1.0.0, environment: plain, shape: task, retry: {platform: 8, function: 8, backoff: 1, most: 4}}
+  fringe:Function: {version: 1.0.0, environment: plain, shape: task, retry: {platform: 50, function: 50, backoff: 1, most: 4}}
 requirements:
   NetworkAccess: {networkAccess: true}
   ResourceRequirement: {coresMin: 1, ramMin: 64}
@@ -173,10 +173,10 @@ func (l *load) work(ctx context.Context, wait bool) {
 		l.calls[c.key] = c
 		l.mu.Unlock()
 		if wait {
-			l.send(ctx, c, "/function/probe")
+			l.send(ctx, c, waitingPath)
 			<-l.room
 		} else {
-			l.send(ctx, c, "/async-function/probe")
+			l.send(ctx, c, asyncPath)
 		}
 		l.pause(ctx, time.Duration(rand.N(200))*time.Millisecond)
 	}
@@ -195,7 +195,7 @@ func (l *load) send(ctx context.Context, c *call, path string) {
 	header := http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {c.key}}
 	for ctx.Err() == nil {
 		status, answer, err := l.do(ctx, "POST", path, header, l.body(c))
-		if err == nil && l.taken(c, path, status, answer) {
+		if err == nil && (l.taken(c, status, answer) || path == waitingPath) {
 			return
 		}
 		l.count("resent")
@@ -203,9 +203,15 @@ func (l *load) send(ctx context.Context, c *call, path string) {
 	}
 }
 
+// Where calls are sent. What an answer to one that waits means is looked at in
+// the end, when it is sent once more.
+const (
+	waitingPath = "/function/probe"
+	asyncPath   = "/async-function/probe"
+)
+
 // taken looks at an answer to a call; false means that it must be sent again.
-// What becomes of a call that was waited for is looked at in the end.
-func (l *load) taken(c *call, path string, status int, answer []byte) bool {
+func (l *load) taken(c *call, status int, answer []byte) bool {
 	switch status {
 	case http.StatusAccepted:
 		var j job
@@ -219,9 +225,6 @@ func (l *load) taken(c *call, path string, status int, answer []byte) bool {
 		return true
 	}
 	l.count(fmt.Sprint(status))
-	if strings.HasPrefix(path, "/function/") {
-		return status != http.StatusServiceUnavailable && status != http.StatusInsufficientStorage && status != http.StatusTooManyRequests
-	}
 	if status < 500 && status != http.StatusTooManyRequests {
 		l.rec.blame("the call %s is refused with %d: %s", c.key, status, answer)
 	}
@@ -300,7 +303,7 @@ func (l *load) show(ctx context.Context, id string) (j job, err error) {
 // all have ended.
 func (l *load) settle(ctx context.Context) {
 	for _, c := range l.sorted() {
-		l.send(ctx, c, "/async-function/probe")
+		l.send(ctx, c, asyncPath)
 	}
 	for len(l.open()) > 0 && ctx.Err() == nil {
 		l.pause(ctx, 100*time.Millisecond)
