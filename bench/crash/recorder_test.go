@@ -101,9 +101,9 @@ func (r *recorder) blame(format string, args ...any) {
 	r.log("WRONG: %s", text)
 }
 
-// kill kills the programs of running tasks, by their own process or by the init
-// of their sandbox, and waits until they are gone: one that choose gives, or all
-// with nil. It says how many it killed.
+// kill kills the program of a running task that choose gives, by its own
+// process or by the init of its sandbox, and waits until it is gone. It says how
+// many it killed.
 func (r *recorder) kill(choose func([]string) string, inits bool) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -113,38 +113,40 @@ func (r *recorder) kill(choose func([]string) string, inits bool) int {
 			running = append(running, key)
 		}
 	}
-	if choose != nil && len(running) > 0 {
-		running = []string{choose(running)}
+	if len(running) == 0 {
+		return 0
 	}
-	n := 0
-	for _, key := range running {
-		pids := programs(key)
-		for _, pid := range pids {
-			if inits {
-				pid = parent(pid)
-			}
-			end(pid)
-		}
-		if len(pids) > 0 {
-			last := r.runs[key][len(r.runs[key])-1]
-			last.end, last.when = killed, time.Now()
-			n++
-		}
+	key := choose(running)
+	pids := programs(key)
+	if len(pids) == 0 {
+		return 0
 	}
-	r.killed += n
-	return n
+	for _, pid := range pids {
+		if inits {
+			pid = parent(pid)
+		}
+		end(pid)
+	}
+	last := r.runs[key][len(r.runs[key])-1]
+	last.end, last.when = killed, time.Now()
+	r.killed++
+	return 1
 }
 
 // killSite kills every sandbox of a site, also those whose program has not said
 // anything yet.
-func (r *recorder) killSite(site string) int {
-	n := r.kill(nil, true)
+func (r *recorder) killSite(site string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, pid := range processes("fringe-init\x00" + site + "\x00") {
 		end(pid)
 	}
-	return n
+	for _, runs := range r.runs {
+		if last := runs[len(runs)-1]; last.end == "" {
+			last.end, last.when = killed, time.Now()
+			r.killed++
+		}
+	}
 }
 
 // programs gives the processes of the task with a key, the first of which
