@@ -15,8 +15,8 @@ type DID struct {
 func (d DID) String() string { return d.Scope + ":" + d.Name }
 
 // ParseDID reads scope:name. The scope has letters, digits, '.', '_' and '-';
-// the name may also have '/', '+', '@' and '='. Neither is empty, and no part
-// of the name is "." or "..". A scope that is a URL scheme (file, http, https,
+// the name may also have '/', '+', '@' and '='. Neither is empty; neither the
+// scope nor a part of the name is "." or "..". A scope that is a URL scheme (file, http, https,
 // s3, rucio, ivo, data, ftp) is refused.
 func ParseDID(s string) (DID, error) {
 	const op = "fringe.ParseDID"
@@ -30,6 +30,9 @@ func ParseDID(s string) (DID, error) {
 	}
 	if len(s) > 255 {
 		return DID{}, Errorf(op, Invalid, "the dataset name is %d bytes long; at most 255 are allowed", len(s))
+	}
+	if scope == "." || scope == ".." {
+		return DID{}, Errorf(op, Invalid, "the scope of the dataset name %q is %q; give it a name", s, scope)
 	}
 	for _, r := range scope {
 		if !plain(r) {

@@ -5,7 +5,7 @@ Starts a site in a temporary directory (or DEMO_DIR), builds its environments,
 publishes functions/, then calls them as any program would: JSON to
 /function/NAME, datasets by name. Prints what ran with its times, where the
 pictures are, and goes on serving until Ctrl-C; DEMO_EXIT=1 stops at the end,
-DEMO_ALL=1 has CASA's functions too.
+DEMO_ALL=1 has the functions of CASA and PyBDSF too, which take minutes to install.
 """
 import json
 import os
@@ -101,7 +101,7 @@ JET = {"size": 1024, "scale": "0.12masec", "niter": 3000, "mgain": 0.8, "auto_th
 
 
 # CASA is a download of half a gigabyte, and neither picture needs it.
-LEFT_OUT = set() if os.environ.get("DEMO_ALL") == "1" else {"casa"}
+LEFT_OUT = set() if os.environ.get("DEMO_ALL") == "1" else {"bdsf", "casa"}
 
 
 def directories(name):
