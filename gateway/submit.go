@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	"fringe"
@@ -137,6 +138,10 @@ func (g *Gateway) rerunJob(r *http.Request) (answer, error) {
 	maps.Copy(o.Labels, old.Labels)
 	o.Labels[rerunLabel] = string(old.ID)
 	j, err := g.cfg.Site.Submit(r.Context(), req, o)
+	if e := fringe.E(op, err); err != nil && strings.Contains(e.Message, "upload:") {
+		e.Cure = "that file came with the call itself and went with it; call the function again with the file, or with a dataset"
+		return answer{}, e
+	}
 	if err != nil {
 		return answer{}, err
 	}
