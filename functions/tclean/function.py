@@ -53,6 +53,7 @@ TASK = Task(
         "mask": "{imagename}.mask",
         "pbcor": ("{imagename}.image.pbcor", "{imagename}.image.tt0.pbcor"),
         "sumwt": ("{imagename}.sumwt", "{imagename}.sumwt.tt0"),
+        "weight": ("{imagename}.weight", "{imagename}.weight.tt0"),
         "terms": "{imagename}.*.tt[1-9]*",
         "alpha": "{imagename}.alpha",
     },
@@ -70,6 +71,7 @@ class Outputs(NamedTuple):
     mask: Annotated[Directory | None, Out(doc="Where was cleaned")]
     pbcor: Annotated[Directory | None, Out(doc="The image corrected for the primary beam, with pbcor")]
     sumwt: Annotated[Directory | None, Out(doc="Sums of weights")]
+    weight: Annotated[Directory | None, Out(doc="Weights, by the gridders of mosaics")]
     terms: Annotated[list[Directory], Out(doc="Images of higher Taylor terms")]
     alpha: Annotated[Directory | None, Out(doc="Spectral index, of several terms")]
     returned: Annotated[File, Out(doc="How the deconvolution went", format="application/json")]
