@@ -117,6 +117,7 @@ type Function struct {
 	Limits      Limits          `json:"limits"`
 	Warm        Warm            `json:"warm"`
 	Network     bool            `json:"network,omitempty"` // the instance may use the network
+	Durable     bool            `json:"durable,omitempty"` // a Python task that starts as a process of its own, which outlives the server, and never as a fork
 	Dir         string          `json:"-"`                 // the published content on this machine, read-only
 }
 

@@ -237,7 +237,7 @@ func assemble(tool *cwl.Tool, p *publication) *Version {
 	v.Shape, v.Contract = fringe.Task, fringe.Exec
 	if h := tool.Function; h != nil {
 		v.Version, v.Environment, v.Shape, v.Contract = h.Version, h.Environment, h.Shape, h.Contract
-		v.Handler, v.Command, v.Raw, v.Warm = h.Handler, h.Command, h.Raw, h.Warm
+		v.Handler, v.Command, v.Raw, v.Warm, v.Durable = h.Handler, h.Command, h.Raw, h.Warm, h.Durable
 	}
 	if v.Environment == "" && p.derived != nil {
 		v.Environment = defaultPython
@@ -366,6 +366,8 @@ func checkContract(v *Version, wrong func(cure, format string, args ...any)) {
 		wrong("remove raw, or use the contract python or http", "a command line cannot take the HTTP request itself")
 	case v.Raw && v.Shape != fringe.Service:
 		wrong("write shape: service", "a function that takes the HTTP request itself is a service")
+	case v.Durable && v.Shape != fringe.Task:
+		wrong("remove durable, or write shape: task", "a service cannot be durable")
 	}
 	w := v.Warm
 	if w.Max > 0 && w.Min > w.Max {

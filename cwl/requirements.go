@@ -333,7 +333,7 @@ func (r *reader) stagedItems(l *node) []stagedItem {
 
 // functionHint reads fringe:Function.
 func (r *reader) functionHint(n *node) *FunctionHint {
-	r.fields(n, "fringe:Function", "class", "version", "environment", "shape", "contract", "handler", "command", "raw", "warm", "retry", "clocks", "atOnce", "deterministic")
+	r.fields(n, "fringe:Function", "class", "version", "environment", "shape", "contract", "handler", "command", "raw", "warm", "retry", "clocks", "atOnce", "deterministic", "durable")
 	h := &FunctionHint{
 		Version:     r.text(n, "version"),
 		Environment: fringe.EnvironmentName(r.text(n, "environment")),
@@ -343,6 +343,7 @@ func (r *reader) functionHint(n *node) *FunctionHint {
 		Raw:         r.flag(n, "raw", false),
 		Policy:      r.policy(n),
 		Varies:      !r.flag(n, "deterministic", true),
+		Durable:     r.flag(n, "durable", false),
 	}
 	if h.Version == "" {
 		r.problem(n, "write version: 1.0.0", "fringe:Function has no version")

@@ -48,6 +48,7 @@ type FunctionHint struct {
 	Warm        fringe.Warm
 	Policy      fringe.Policy
 	Varies      bool // deterministic: false; the same inputs may give other outputs
+	Durable     bool // see fringe.Function
 }
 
 // Input is an input parameter.

@@ -68,6 +68,7 @@ class Review:
     needed: tuple = ()  # inputs without default that CASA does not say must be given
     opened: str = ""  # the input that the task opens for writing and leaves as it is
     memory: str = "2GiB"
+    durable: bool = False  # may run for hours, which are not to be lost when the server stops
     example: dict = dataclasses.field(default_factory=dict)
     keywords: tuple = ()
 
@@ -128,7 +129,7 @@ TASKS = {
                "terms": ("{imagename}.*.tt[1-9]*", "Images of higher Taylor terms"),
                "alpha": ("{imagename}.alpha", "Spectral index, of several terms")},
         names={"imagename": None}, extra={"mask_image": ("Directory | File", MASK_NOTE, "mask")}, types={"imagename": "str", "datacolumn": 'Literal["corrected", "data", "observed"]'},
-        returns="How the deconvolution went", memory=TCLEAN_MEMORY, drop=("savemodel", "calcres", "calcpsf"),
+        returns="How the deconvolution went", memory=TCLEAN_MEMORY, durable=True, drop=("savemodel", "calcres", "calcpsf"),
         example={"vis": SET, "imagename": "clean", "imsize": 512, "cell": "5arcsec", "niter": 1000, "threshold": "1mJy"}, keywords=("imaging", "deconvolution", "CLEAN")),
     "impbcor": Review(IMAGE | {"pbimage": "Directory | File"}, makes={"outfile": ("{outfile}", "The corrected image")}, names={"outfile": None}, types={"region": "str"},
                       needed=("pbimage",), example={"imagename": CUBE, "pbimage": BEAM, "outfile": "corrected.image"}, keywords=("primary beam",)),
@@ -363,6 +364,8 @@ def function(task: str, package: pathlib.Path, version: str) -> str:
     meta = {"version": ".".join(version.split(".")[:3]), "environment": "casa", "shape": "task", "cpu": 1, "memory": review.memory,
             "author": "The CASA team (CASA); the Fringe authors (interface)", "citation": "2022PASP..134k4501C CASA, the Common Astronomy Software Applications for Radio Astronomy; ascl:1107.013",
             "license": "LGPL-2.0-or-later", "repository": "https://open-bitbucket.nrao.edu/projects/CASA/repos/casa6", "keywords": ["CASA", *review.keywords]}
+    if review.durable:
+        meta["durable"] = True
     if review.example:
         meta["example"] = review.example
     fields = [parameter_lines(p, review) for p in parameters]

@@ -46,11 +46,7 @@ func TestPythonForks(t *testing.T) {
 			}
 		}
 	}
-	env, err := client.Get[client.Environment](t.Context(), s.Client, "/api/v1/environments/plain", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st := env.Starts
+	st := starts(t, s)
 	if st == nil || st.Way != "fork" || st.Why != "" || st.Zygotes != 1 || st.Counts["fork"]+st.Counts["standby"] < 10 || st.Counts["process"] != 0 || st.Resident == 0 {
 		t.Errorf("the environment tells %+v, want at least 10 forks of one zygote", st)
 	}
@@ -67,5 +63,39 @@ func TestPythonForks(t *testing.T) {
 		if !strings.Contains(string(text), name+`{environment="plain"`) {
 			t.Errorf("the metrics lack %s", name)
 		}
+	}
+}
+
+func starts(t *testing.T, s *servertest.Site) *client.Starts {
+	t.Helper()
+	env, err := client.Get[client.Environment](t.Context(), s.Client, "/api/v1/environments/plain", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return env.Starts
+}
+
+// A task that is to outlive the server is no fork.
+func TestDurablePythonTask(t *testing.T) {
+	s := servertest.Start(t, servertest.Config(t.TempDir()))
+	s.Python()
+	const body = `
+import os
+from typing import NamedTuple
+FRINGE = {"version": "1.0.0", "environment": "plain"DURABLE}
+class Outputs(NamedTuple):
+    command: str
+def main() -> Outputs:
+    return Outputs(open("/proc/self/cmdline").read().replace("\0", " "))
+`
+	for name, said := range map[string]string{"lasting": `, "durable": True`, "forked": ""} {
+		s.Publish(map[string]string{name + ".py": strings.ReplaceAll(body, "DURABLE", said)})
+		command, _ := s.Call(name, map[string]any{})["command"].(string)
+		if own := strings.Contains(command, "fringe.run"); own != (name == "lasting") {
+			t.Errorf("the %s task runs as %q", name, command)
+		}
+	}
+	if st := starts(t, s); st == nil || st.Counts["fork"]+st.Counts["standby"] != 1 {
+		t.Errorf("the environment tells %+v, want one fork", st)
 	}
 }

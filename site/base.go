@@ -30,10 +30,10 @@ func (l *Local) environment(ctx context.Context, name fringe.EnvironmentName) (f
 	return env, nil
 }
 
-// driver gives the driver for instances of an environment that have what base
-// has.
-func (l *Local) driver(env fringe.Environment, base fringe.Spec) fringe.Driver {
-	if l.cfg.Forks == nil || env.Python == "" {
+// driver gives the driver for instances of fn in an environment that have what
+// base has.
+func (l *Local) driver(fn *fringe.Function, env fringe.Environment, base fringe.Spec) fringe.Driver {
+	if l.cfg.Forks == nil || env.Python == "" || fn.Durable {
 		return l.cfg.Driver
 	}
 	return l.cfg.Forks.For(env, base)

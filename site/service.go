@@ -61,7 +61,7 @@ func (l *Local) startInstance(ctx context.Context, fn *fringe.Function) (pool.In
 		return nil, fringe.E(op, err)
 	}
 	s := l.base(fn, env, fn.Limits.Or(env.Limits).Or(l.cfg.Defaults))
-	d := &keep{Driver: l.driver(env, s)}
+	d := &keep{Driver: l.driver(fn, env, s)}
 	s.ID, s.Dir, s.Scratch = fringe.InstanceID(id), "/tmp", filepath.Join(w.dir, "scratch")
 	s.Limits.Time = 0 // the limit of time is one call's, not the instance's
 	s.Mounts = append(s.Mounts, fringe.Mount{Source: filepath.Join(w.dir, "calls"), Target: callsDir, Writable: true})

@@ -244,7 +244,7 @@ func (l *Local) recall(ctx context.Context, job *jobs.Job, former bool) (r recal
 	}
 	r.Request = attempt.Request{Tool: v.Tool, Inputs: inputs, ID: InstanceOf(job), WorkDir: l.attemptDir(job), Limits: job.Limits,
 		Base: l.base(&v.Function, r.env, job.Limits), Network: v.Network}
-	r.Driver = l.driver(r.env, r.Base)
+	r.Driver = l.driver(&v.Function, r.env, r.Base)
 	if job.Trace != "" {
 		r.Base.Env = append(r.Base.Env, "TRACEPARENT="+job.Trace)
 	}

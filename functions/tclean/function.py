@@ -29,6 +29,7 @@ FRINGE = {
     "license": "LGPL-2.0-or-later",
     "repository": "https://open-bitbucket.nrao.edu/projects/CASA/repos/casa6",
     "keywords": ["CASA", "imaging", "deconvolution", "CLEAN"],
+    "durable": True,
     "example": {
         "vis": {"class": "Directory", "location": "demo:synthetic.ms"},
         "imagename": "clean",

@@ -14,7 +14,7 @@ import sys
 from fringe._handler import SEMVER, Mismatch, Problem, Problems, load, writer
 
 KEYS = {"version", "environment", "shape", "memory", "cpu", "timeout", "author", "citation", "license", "keywords",
-        "repository", "example", "warm", "network", "variables"}
+        "repository", "example", "warm", "network", "variables", "durable"}
 SCHEMA = {"author": "s:author", "citation": "s:citation", "license": "s:license", "keywords": "s:keywords", "repository": "s:codeRepository"}
 WARM = {"min", "max", "concurrency", "queue", "idle", "uses"}
 SIZES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
@@ -69,7 +69,9 @@ def check_meta(h):
     need(isinstance(keywords, list) and all(isinstance(k, str) for k in keywords), f"keywords in FRINGE is {keywords!r}", "write a list of texts")
     shape = h.meta.get("shape", "task")
     need(shape in ("task", "service"), f"shape in FRINGE is {shape!r}", "write task or service")
-    need(isinstance(h.meta.get("network", False), bool), f"network in FRINGE is {h.meta.get('network')!r}", "write True or False")
+    for key in ("network", "durable"):
+        need(isinstance(h.meta.get(key, False), bool), f"{key} in FRINGE is {h.meta.get(key)!r}", "write True or False")
+    need(shape == "task" or not h.meta.get("durable"), "a service cannot be durable", 'leave "durable" out: only tasks outlive the server')
     cpu = h.meta.get("cpu", 1)
     need(isinstance(cpu, (int, float)) and not isinstance(cpu, bool) and cpu > 0, f"cpu in FRINGE is {cpu!r}", "write the number of cores")
     variables = h.meta.get("variables", {})
@@ -169,8 +171,9 @@ def document(h, name="main"):
             "contract": "python", "handler": f"{file[:-3] if file.endswith('.py') else file}:{name}"}
     if h.raw:
         hint["raw"] = True
-    if meta.get("warm"):
-        hint["warm"] = meta["warm"]
+    for key in ("warm", "durable"):
+        if meta.get(key):
+            hint[key] = meta[key]
     label, _, doc = h.doc.partition("\n")
     said = {
         "cwlVersion": "v1.2",

@@ -24,7 +24,7 @@ class Document(Case):
             from typing import Annotated, List, Literal, NamedTuple, Optional
             from fringe import Directory, File, In, Out
 
-            FRINGE = {"version": "1.2.0-rc.1", "environment": "astro", "shape": "task", "memory": "1.5GiB", "cpu": 2, "timeout": "10m", "network": True,
+            FRINGE = {"version": "1.2.0-rc.1", "environment": "astro", "shape": "task", "memory": "1.5GiB", "cpu": 2, "timeout": "10m", "network": True, "durable": True,
                       "author": "A", "citation": "C", "license": "L", "keywords": ["k"], "repository": "R", "variables": {"A": "b"},
                       "warm": {"min": 0, "max": 2}, "example": {"image": {"class": "File", "location": "demo:x"}, "sigma": 1}}
 
@@ -73,7 +73,7 @@ class Document(Case):
             "InitialWorkDirRequirement": {"listing": [{"entryname": ".fringe-inputs.json", "entry": "$(inputs)"}, {"entry": "$(inputs.vis)", "writable": True}]},
             "ToolTimeLimit": {"timelimit": 600}, "NetworkAccess": {"networkAccess": True}, "EnvVarRequirement": {"envDef": {"A": "b"}}})
         self.assertEqual(said["hints"], {
-            "fringe:Function": {"version": "1.2.0-rc.1", "environment": "astro", "shape": "task", "contract": "python", "handler": "function:main", "warm": {"min": 0, "max": 2}},
+            "fringe:Function": {"version": "1.2.0-rc.1", "environment": "astro", "shape": "task", "contract": "python", "handler": "function:main", "warm": {"min": 0, "max": 2}, "durable": True},
             "ResourceRequirement": {"coresMin": 2, "coresMax": 2, "ramMin": 1536, "ramMax": 1536}})
         self.assertEqual([said[k] for k in ("s:author", "s:citation", "s:license", "s:keywords", "s:codeRepository")], ["A", "C", "L", ["k"], "R"])
         self.assertEqual(said["fringe:example"]["sigma"], 1)
@@ -208,6 +208,8 @@ class Problems(Case):
             ("FRINGE = {'version': '1.0.0', 'keywords': 'a'}", "keywords in FRINGE is 'a'"),
             ("FRINGE = {'version': '1.0.0', 'environment': 3}", "environment in FRINGE is 3"),
             ("FRINGE = {'version': '1.0.0', 'network': 'yes'}", "network in FRINGE is 'yes'"),
+            ("FRINGE = {'version': '1.0.0', 'durable': 1}", "durable in FRINGE is 1"),
+            ("FRINGE = {'version': '1.0.0', 'shape': 'service', 'durable': True}", "a service cannot be durable"),
             ("FRINGE = {'version': '1.0.0', 'variables': {'A': 1}}", "variables in FRINGE is no dictionary of texts"),
             ("FRINGE = {'version': '1.0.0', 'warm': {'maximum': 1}}", "warm in FRINGE is {'maximum': 1}"),
             ("FRINGE = {'version': '1.0.0', 'warm': {'concurrency': 4}}", "a Python worker takes one call at a time"),
