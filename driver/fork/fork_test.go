@@ -35,7 +35,7 @@ func open(t testing.TB, state string, cfg process.Config, ready int, python stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := fork.New(fork.Config{Driver: d, Dir: filepath.Join(t.TempDir(), "zygotes"), Python: python, Ready: ready, Zygotes: 8, Idle: time.Minute})
+	s, err := fork.New(fork.Config{Driver: d, Dir: filepath.Join(state, "zygotes"), Python: python, Ready: ready, Zygotes: 8, Idle: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
