@@ -101,7 +101,7 @@ JET = {"size": 1024, "scale": "0.12masec", "niter": 3000, "mgain": 0.8, "auto_th
 
 
 # CASA is a download of half a gigabyte, and neither picture needs it.
-LEFT_OUT = set() if os.environ.get("DEMO_ALL") == "1" else {"bdsf", "casa"}
+LEFT_OUT = set() if os.environ.get("DEMO_ALL") == "1" else {"astropy", "bdsf", "casa"}
 
 
 def directories(name):
