@@ -30,6 +30,7 @@ import (
 	"fringe/gateway"
 	"fringe/jobs"
 	"fringe/notify"
+	"fringe/server/front"
 	"fringe/site"
 	"fringe/store"
 )
@@ -239,8 +240,8 @@ func (s *Server) Handler() http.Handler { return s.gateway }
 // end for as long as the configuration says, and stops everything.
 func (s *Server) Serve(ctx context.Context) error {
 	defer s.close()
-	h := &http.Server{Handler: s.gateway, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
+	h := front.New(&http.Server{Handler: s.gateway, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)})
 	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopPool()
 	all, ended := errgroup.WithContext(ctx)
