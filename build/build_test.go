@@ -165,6 +165,20 @@ func TestHostPackages(t *testing.T) {
 			t.Errorf("Load(former) = %v", err)
 		}
 	})
+	t.Run("Rewritten", func(t *testing.T) {
+		path := filepath.Join(filepath.Dir(filepath.Dir(env.LogPath)), "environments", strings.TrimPrefix(string(env.Digest), "sha256:")+".json")
+		if err := os.WriteFile(path, []byte("{"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := b.Load(t.Context(), env.Digest)
+		wantError(t, err, fringe.Unavailable, "its manifest cannot be read")
+		if err := os.WriteFile(path, manifest, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := b.Load(t.Context(), env.Digest); err != nil || got.Digest != env.Digest || got.Variables["A"] != "b" {
+			t.Errorf("Load() = %+v, %v", got, err)
+		}
+	})
 	t.Run("OtherDirectory", func(t *testing.T) {
 		if other, _ := mustBuild(t, newBuilder(t, t.TempDir()), doc); other.Digest != env.Digest {
 			t.Errorf("the same declaration elsewhere gave %s, want %s", other.Digest, env.Digest)

@@ -30,8 +30,9 @@ type Builder struct {
 	log *slog.Logger
 	env []string
 
-	mu       sync.Mutex               // guards verified
+	mu       sync.Mutex               // guards verified and parsed
 	verified map[fringe.Digest]string // the host stamp with which Load last found the host's packages right
+	parsed   map[fringe.Digest]parsed // the manifests that were read
 }
 
 // New gives a Builder that is ready.
@@ -44,7 +45,7 @@ func New(cfg Config) (*Builder, error) {
 	if strings.ContainsAny(dir, ",:\\\n") {
 		return nil, fringe.Errorf(op, fringe.Invalid, "the directory %q for environments has a comma, colon or backslash in its path, which overlayfs cannot take; choose another", dir)
 	}
-	b := &Builder{dir: dir, log: cfg.Log, env: cfg.Env, verified: map[fringe.Digest]string{}}
+	b := &Builder{dir: dir, log: cfg.Log, env: cfg.Env, verified: map[fringe.Digest]string{}, parsed: map[fringe.Digest]parsed{}}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -229,8 +230,9 @@ func assemble(d Declaration, a apt, p python) manifest {
 	return m
 }
 
-// Load gives a built environment. It fails with Unavailable when packages of
-// the host that it was built with have changed or are gone.
+// Load gives a built environment, which is shared: its maps and lists must not
+// be changed. It fails with Unavailable when packages of the host that it was
+// built with have changed or are gone.
 func (b *Builder) Load(ctx context.Context, digest fringe.Digest) (fringe.Environment, error) {
 	if err := ctx.Err(); err != nil {
 		return fringe.Environment{}, err

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,17 +69,13 @@ func (b *Builder) manifestPath(d fringe.Digest) string {
 // read gives the manifest of a digest with its places filled in, and checks
 // that they are there.
 func (b *Builder) read(d fringe.Digest) (manifest, error) {
-	var m manifest
 	if !validDigest(d) {
-		return m, fringe.Errorf("build.Load", fringe.Invalid, "%q is not a digest; one is sha256: and 64 hexadecimal digits", d)
+		return manifest{}, fringe.Errorf("build.Load", fringe.Invalid, "%q is not a digest; one is sha256: and 64 hexadecimal digits", d)
 	}
-	data, err := os.ReadFile(b.manifestPath(d))
+	m, err := b.stored(d)
 	if os.IsNotExist(err) {
 		return m, &fringe.Error{Op: "build.Load", Kind: fringe.NotFound, Component: fringe.Build,
 			Message: "the environment " + short(d) + " is not built on this machine", Cure: "build it: fringe env build PATH"}
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &m)
 	}
 	if err != nil {
 		return m, b.damaged(d, "its manifest cannot be read", err)
@@ -104,6 +101,43 @@ func (b *Builder) read(d fringe.Digest) (manifest, error) {
 		}
 	}
 	return m, nil
+}
+
+// parsed is a manifest as its file had it.
+type parsed struct {
+	file fs.FileInfo
+	manifest
+}
+
+// stored gives the manifest of a digest as it is stored. Its file is parsed
+// again only when it is another than at the last time.
+func (b *Builder) stored(d fringe.Digest) (manifest, error) {
+	path := b.manifestPath(d)
+	now, err := os.Stat(path)
+	b.mu.Lock()
+	p, had := b.parsed[d]
+	if err != nil {
+		delete(b.parsed, d)
+	}
+	b.mu.Unlock()
+	if err != nil {
+		return manifest{}, err
+	}
+	if had && os.SameFile(p.file, now) && p.file.Size() == now.Size() && p.file.ModTime().Equal(now.ModTime()) {
+		return p.manifest, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return manifest{}, err
+	}
+	p = parsed{file: now}
+	if err := json.Unmarshal(data, &p.manifest); err != nil {
+		return manifest{}, err
+	}
+	b.mu.Lock()
+	b.parsed[d] = p
+	b.mu.Unlock()
+	return p.manifest, nil
 }
 
 func (b *Builder) damaged(d fringe.Digest, why string, err error) error {

@@ -1,6 +1,7 @@
 package cwl
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -39,9 +40,11 @@ func readTool(root *node, file, id string, l *loader) (*Tool, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
-	if _, err := json.Marshal(t.doc); err != nil {
+	doc, err := t.doc.appendJSON(nil)
+	if err != nil {
 		return nil, Problems{{File: file, Message: firstLine(err.Error())}}
 	}
+	t.digest = sha256.Sum256(doc)
 	return t, nil
 }
 
@@ -419,6 +422,9 @@ func (t *Tool) JSON() []byte {
 	}
 	return b
 }
+
+// Digest gives the SHA-256 of the tool's JSON.
+func (t *Tool) Digest() [sha256.Size]byte { return t.digest }
 
 // Override gives the tool with requirements that take the place of its own of
 // the same class, as the cwl:requirements of an input object ask for.

@@ -1,6 +1,7 @@
 package cwl
 
 import (
+	"crypto/sha256"
 	"time"
 
 	"fringe"
@@ -30,9 +31,10 @@ type Tool struct {
 	success, temporary    []int
 	ontology              *ontology
 	namespaces            map[string]string
-	doc                   *node  // packed
-	file                  string // the document's name
-	base                  string // directory of default files; empty when not known
+	doc                   *node             // packed
+	digest                [sha256.Size]byte // of its JSON
+	file                  string            // the document's name
+	base                  string            // directory of default files; empty when not known
 }
 
 // FunctionHint is the hint fringe:Function: how the tool is published and kept

@@ -17,7 +17,7 @@ import (
 	"fringe/store"
 )
 
-func open(t *testing.T, dir string, now func() time.Time) *jobs.Jobs {
+func open(t testing.TB, dir string, now func() time.Time) *jobs.Jobs {
 	t.Helper()
 	ctx := context.Background()
 	s, err := store.Open(ctx, store.Config{Path: filepath.Join(dir, "fringe.db")})

@@ -36,7 +36,7 @@ func (l *Local) derivation(ctx context.Context, v *catalogue.Version, env fringe
 	if err != nil {
 		return "", fringe.E(op, err)
 	}
-	b, err := json.Marshal([]any{keyFormat, v.Digest, sha256.Sum256(v.Tool.JSON()), env.Digest, limits.CPU, limits.Memory, inputs})
+	b, err := json.Marshal([]any{keyFormat, v.Digest, v.Tool.Digest(), env.Digest, limits.CPU, limits.Memory, inputs})
 	if err != nil {
 		return "", fringe.E(op, err)
 	}
