@@ -152,9 +152,9 @@ func (j *Jobs) Run(ctx context.Context, id fringe.CallID, w Work) error {
 			return fringe.Errorf(op, fringe.Conflict, "the call %s is %s; only one that is PENDING or HELD can be run", id, at.phase)
 		}
 		return s.move(at, Queued, "", `, queued = ?, due = ?, version = ?, digest = ?, environment = ?, inputs = ?, staged = ?, terms = ?, cpu = ?, memory = ?, derivation = ?,
-			ready = CASE WHEN EXISTS (SELECT 1 FROM jobs WHERE derivation = ? AND phase IN ('QUEUED', 'EXECUTING')) THEN ? ELSE 0 END`,
+			ready = CASE WHEN EXISTS (SELECT 1 FROM jobs WHERE phase IN ('QUEUED', 'EXECUTING') AND substr(derivation, 1, 12) = substr(?, 1, 12) AND derivation = ?) THEN ? ELSE 0 END`,
 			s.now.UnixNano(), due(s.now, w.Policy), w.Version, string(w.Digest), string(w.Environment), object(w.Inputs), text(string(w.Staged)), string(t), w.Limits.CPU, w.Limits.Memory,
-			text(w.Derivation), text(w.Derivation), int64(never))
+			text(w.Derivation), text(w.Derivation), text(w.Derivation), int64(never))
 	})
 }
 
@@ -197,7 +197,7 @@ func (j *Jobs) SetRunID(ctx context.Context, id fringe.CallID, name string) erro
 // SetDestruction changes when a job and its products may go, in any phase.
 func (j *Jobs) SetDestruction(ctx context.Context, id fringe.CallID, t time.Time) error {
 	return j.change(ctx, "jobs.SetDestruction", id, func(s *step, at standing) error {
-		_, err := s.Exec(`UPDATE jobs SET destruction = ? WHERE seq = ?`, stamp(t, false, t), at.seq)
+		_, err := s.Exec(`UPDATE jobs SET destruction = ? WHERE seq = ?`, stamp(t), at.seq)
 		return err
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -241,19 +242,51 @@ func TestTheFigureIsTheTable(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^ *([A-Z]+) --> ([A-Z]+)`).FindAllStringSubmatch(string(b), -1) {
 		drawn[m[1]+" "+m[2]] = true
 	}
-	schema := jobs.Migrations()[2].SQL
+	moves := schemaMoves(t)
 	for _, from := range jobs.Phases() {
 		for _, to := range jobs.Phases() {
 			if key := string(from) + " " + string(to); jobs.Allowed(from, to) != drawn[key] {
 				t.Errorf("%s: Allowed = %v, drawn = %v", key, jobs.Allowed(from, to), drawn[key])
 			}
-			if held := strings.Contains(schema, "'"+string(from)+" "+string(to)+"'"); jobs.Allowed(from, to) != held {
-				t.Errorf("%s %s: Allowed = %v, the schema's trigger = %v", from, to, jobs.Allowed(from, to), held)
+			if held := moves(from, to); jobs.Allowed(from, to) != held {
+				t.Errorf("%s %s: Allowed = %v, the schema = %v", from, to, jobs.Allowed(from, to), held)
 			}
 		}
-		if !strings.Contains(schema, "'"+string(from)+"'") {
-			t.Errorf("the schema does not know %s", from)
+	}
+}
+
+// schemaMoves gives a function that says whether the schema lets a job go from
+// one phase to another.
+func schemaMoves(t *testing.T) func(from, to jobs.Phase) bool {
+	_, s, err := ledger(t.TempDir())
+	must(t, err)
+	t.Cleanup(func() { s.Close() })
+	return func(from, to jobs.Phase) (moved bool) {
+		undo := errors.New("undo")
+		marks := func(p jobs.Phase) []any { // of lease and ended
+			var lease, ended any
+			if p == jobs.Executing {
+				lease = 1
+			}
+			if p.Final() {
+				ended = 1
+			}
+			return []any{string(p), lease, ended}
 		}
+		err := s.Update(t.Context(), func(tx *store.Tx) error {
+			_, err := tx.Exec(`INSERT INTO jobs (id, function, version, digest, owner, inputs, outputs, error, submitted, phase, lease, ended)
+				VALUES ('x', 'f', '1', 'd', 'o', '{}', '{}', '{}', 0, ?, ?, ?)`, marks(from)...)
+			if err != nil {
+				return err
+			}
+			_, err = tx.Exec(`UPDATE jobs SET phase = ?, lease = ?, ended = ?`, marks(to)...)
+			moved = err == nil && from != to
+			return undo
+		})
+		if err != undo {
+			t.Fatalf("%s %s: %v", from, to, err)
+		}
+		return moved
 	}
 }
 

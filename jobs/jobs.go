@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"os"
@@ -29,8 +30,11 @@ type Jobs struct {
 	now   func() time.Time
 	queue *queue
 
-	mu       sync.Mutex // guards watchers
-	watchers map[fringe.CallID]map[chan struct{}]bool
+	arrivals *store.Batch[*arrival]
+
+	mu         sync.Mutex // guards all below
+	watchers   map[fringe.CallID]map[chan struct{}]bool
+	reconciled string // the derivation up to which Reconcile has looked
 }
 
 // New gives the ledger over an open, migrated store.
@@ -46,7 +50,7 @@ func New(cfg Config) (*Jobs, error) {
 		return nil, fringe.E(op, err)
 	}
 	j := &Jobs{store: cfg.Store, dir: cfg.Dir, log: cfg.Log, now: cfg.Now, queue: newQueue(cfg.Queue, cfg.PerOwner),
-		watchers: map[fringe.CallID]map[chan struct{}]bool{}}
+		arrivals: store.NewBatch(cfg.Store, arrive), watchers: map[fringe.CallID]map[chan struct{}]bool{}}
 	if err := j.countQueued(); err != nil {
 		return nil, fringe.E(op, err)
 	}
@@ -85,6 +89,11 @@ type NewJob struct {
 
 	// Answer makes the job COMPLETED at once: its products are in the store.
 	Answer *Memo
+
+	// Reuse says whether what was made under the derivation is still there, so
+	// that it answers the job; what is not there is forgotten. Without Reuse
+	// nothing that was made is looked for.
+	Reuse func(context.Context, Memo) (bool, error)
 }
 
 // Job is a job as it stands.

@@ -75,7 +75,7 @@ func (s *step) answer(derivation string, m Memo) error {
 // followers gives the queued jobs that wait for another one with the
 // derivation.
 func (s *step) followers(derivation string) ([]standing, error) {
-	rows, err := s.Query(`SELECT id FROM jobs WHERE derivation = ? AND phase = 'QUEUED' AND ready = ? ORDER BY seq`, derivation, int64(never))
+	rows, err := s.Query(`SELECT id FROM jobs WHERE phase = 'QUEUED' AND ready = 9223372036854775807 AND derivation = ? ORDER BY seq`, derivation)
 	if err != nil {
 		return nil, err
 	}
@@ -105,10 +105,9 @@ func (s *step) followers(derivation string) ([]standing, error) {
 // promote lets the first of those who wait for the derivation run itself, when
 // nobody is left who would make it.
 func (s *step) promote(derivation string) error {
-	rows, err := s.Query(`UPDATE jobs SET ready = 0 WHERE seq = (SELECT seq FROM jobs WHERE derivation = ?1 AND phase IN ('QUEUED', 'EXECUTING') ORDER BY seq LIMIT 1)
-		AND phase = 'QUEUED' AND ready = ?2
-		AND NOT EXISTS (SELECT 1 FROM jobs WHERE derivation = ?1 AND (phase = 'EXECUTING' OR phase = 'QUEUED' AND ready < ?2))
-		RETURNING id, seq, namespace, owner, function`, derivation, int64(never))
+	rows, err := s.Query(`UPDATE jobs SET ready = 0 WHERE seq = (SELECT seq FROM jobs WHERE phase = 'QUEUED' AND ready = 9223372036854775807 AND derivation = ?1 ORDER BY seq LIMIT 1)
+		AND NOT EXISTS (SELECT 1 FROM jobs WHERE phase IN ('QUEUED', 'EXECUTING') AND substr(derivation, 1, 12) = substr(?1, 1, 12) AND derivation = ?1 AND (phase = 'EXECUTING' OR ready < 9223372036854775807))
+		RETURNING id, seq, namespace, owner, function`, derivation)
 	if err != nil {
 		return err
 	}
@@ -127,26 +126,23 @@ func (s *step) promote(derivation string) error {
 
 // Reconcile puts right what only time or a fault can have left: those who wait
 // for a derivation that nobody makes get on, and jobs whose backoff is over
-// are looked at again.
+// are looked at again. Of those who wait it looks at a bounded number, at the
+// next ones the next time.
 func (j *Jobs) Reconcile(ctx context.Context) error {
-	err := j.update(ctx, "jobs.Reconcile", func(s *step) error {
-		rows, err := s.Query(`SELECT DISTINCT derivation FROM jobs AS w WHERE derivation IS NOT NULL AND phase IN ('QUEUED', 'EXECUTING') AND phase = 'QUEUED' AND ready = ?1
-			AND NOT EXISTS (SELECT 1 FROM jobs AS l WHERE l.derivation = w.derivation AND (l.phase = 'EXECUTING' OR l.phase = 'QUEUED' AND l.ready < ?1)) LIMIT 100`, int64(never))
-		if err != nil {
-			return err
-		}
-		var orphans []string
-		for rows.Next() {
-			var d string
-			if err := rows.Scan(&d); err != nil {
-				rows.Close()
-				return err
-			}
-			orphans = append(orphans, d)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return err
-		}
+	const op = "jobs.Reconcile"
+	defer j.queue.refresh()
+	var orphans []string
+	err := j.store.View(ctx, func(tx *store.Tx) (err error) {
+		orphans, err = j.orphans(tx)
+		return err
+	})
+	if err != nil {
+		return fringe.E(op, err)
+	}
+	if len(orphans) == 0 {
+		return nil
+	}
+	return j.update(ctx, op, func(s *step) error {
 		for _, d := range orphans {
 			if err := s.promote(d); err != nil {
 				return err
@@ -154,8 +150,55 @@ func (j *Jobs) Reconcile(ctx context.Context) error {
 		}
 		return nil
 	})
-	j.queue.refresh()
-	return err
+}
+
+// reconciled is how many of those who wait for another job Reconcile looks at.
+const reconciled = 1000
+
+// orphans gives derivations which jobs wait for and nobody makes, of the next
+// jobs that wait.
+func (j *Jobs) orphans(tx *store.Tx) (found []string, err error) {
+	j.mu.Lock()
+	after := j.reconciled
+	j.mu.Unlock()
+	rows, err := tx.Query(`SELECT derivation FROM jobs WHERE phase = 'QUEUED' AND ready = 9223372036854775807 AND derivation > ? ORDER BY derivation LIMIT ?`, after, reconciled)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var waited []string
+	n := 0
+	for ; rows.Next(); n++ {
+		var d string
+		if err := rows.Scan(&d); err != nil {
+			return nil, err
+		}
+		if d != after {
+			waited = append(waited, d)
+		}
+		after = d
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	for _, d := range waited {
+		var made bool
+		err := tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM jobs WHERE phase IN ('QUEUED', 'EXECUTING') AND substr(derivation, 1, 12) = substr(?1, 1, 12) AND derivation = ?1
+			AND (phase = 'EXECUTING' OR ready < 9223372036854775807))`, d).Scan(&made)
+		if err != nil {
+			return nil, err
+		}
+		if !made {
+			found = append(found, d)
+		}
+	}
+	if n < reconciled {
+		after = ""
+	}
+	j.mu.Lock()
+	j.reconciled = after
+	j.mu.Unlock()
+	return found, nil
 }
 
 func moment(ns int64) time.Time {

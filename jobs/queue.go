@@ -145,7 +145,8 @@ func (j *Jobs) QueuedCount() int {
 // countQueued counts what waits in the store.
 func (j *Jobs) countQueued() error {
 	return j.store.View(context.Background(), func(tx *store.Tx) error {
-		rows, err := tx.Query(`SELECT namespace, owner, function, count(*) FROM jobs WHERE phase = 'QUEUED' GROUP BY 1, 2, 3`)
+		rows, err := tx.Query(`SELECT namespace, owner, function, count(*) FROM jobs WHERE phase = 'QUEUED' AND ready < 9223372036854775807 GROUP BY 2, 3, 1
+			UNION ALL SELECT namespace, owner, function, count(*) FROM jobs WHERE phase = 'QUEUED' AND ready = 9223372036854775807 GROUP BY 1, 2, 3`)
 		if err != nil {
 			return err
 		}
@@ -153,14 +154,19 @@ func (j *Jobs) countQueued() error {
 		for rows.Next() {
 			var g group
 			var function string
-			l := &line{stale: true}
-			if err := rows.Scan(&g.namespace, &g.owner, &function, &l.length); err != nil {
+			var n int
+			if err := rows.Scan(&g.namespace, &g.owner, &function, &n); err != nil {
 				return err
 			}
 			g.function = fringe.FunctionName(function)
-			j.queue.lines[g] = l
-			j.queue.total += l.length
-			j.queue.owners[g.owner] += l.length
+			l := j.queue.lines[g]
+			if l == nil {
+				l = &line{stale: true}
+				j.queue.lines[g] = l
+			}
+			l.length += n
+			j.queue.total += n
+			j.queue.owners[g.owner] += n
 		}
 		return rows.Err()
 	})
@@ -222,7 +228,7 @@ func (j *Jobs) Heads(ctx context.Context) ([]Waiting, error) {
 
 func headTx(tx *store.Tx, g group, now int64) ([]Waiting, error) {
 	rows, err := tx.Query(`SELECT id, seq, environment, priority, cpu, memory, COALESCE(json_extract(terms, '$.policy.atOnce'), 0), COALESCE(queued, submitted)
-		FROM jobs WHERE phase = 'QUEUED' AND owner = ? AND function = ? AND namespace = ? AND ready <= ?
+		FROM jobs WHERE phase = 'QUEUED' AND ready < 9223372036854775807 AND owner = ? AND function = ? AND namespace = ? AND ready <= ?
 		ORDER BY priority DESC, seq LIMIT ?`, g.owner, string(g.function), g.namespace, now, headLength)
 	if err != nil {
 		return nil, err

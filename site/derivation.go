@@ -189,14 +189,19 @@ func (l *Local) remembered(ctx context.Context, derivation string) (*jobs.Memo, 
 	if err != nil || !found {
 		return nil, err
 	}
-	var outputs any
-	if err := json.Unmarshal(m.Outputs, &outputs); err != nil {
-		return nil, fringe.E("site.remembered", err)
-	}
-	if l.present(ctx, outputs) {
-		return &m, nil
+	if there, err := l.stillThere(ctx, m); err != nil || there {
+		return &m, err
 	}
 	return nil, l.cfg.Jobs.Forget(ctx, derivation, m.Job)
+}
+
+// stillThere says whether all products that a memo tells of are still there.
+func (l *Local) stillThere(ctx context.Context, m jobs.Memo) (bool, error) {
+	var outputs any
+	if err := json.Unmarshal(m.Outputs, &outputs); err != nil {
+		return false, fringe.E("site.stillThere", err)
+	}
+	return l.present(ctx, outputs), nil
 }
 
 // present says whether all products of an output object are there.

@@ -71,8 +71,8 @@ func (l *Local) submit(ctx context.Context, r Request, o Options) (jobs.Job, err
 	}
 	if o.NoReuse {
 		n.Derivation = ""
-	} else if n.Answer, err = l.remembered(ctx, n.Derivation); err != nil {
-		return jobs.Job{}, fringe.E(op, err)
+	} else {
+		n.Reuse = l.stillThere
 	}
 	job, err := l.cfg.Jobs.Submit(ctx, n)
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 type Config struct {
 	Path     string       // of the file; it is created, mode 0600, when missing
 	ReadOnly bool         // only View works, and the file must exist
+	Group    int          // updates that share a commit at most; 0: 256
 	Log      *slog.Logger // nil: slog.Default
 }
 
@@ -31,6 +32,7 @@ type Store struct {
 	path     string
 	readOnly bool
 	log      *slog.Logger
+	most     int // updates that share a commit
 
 	readers *sql.DB
 	writers *sql.DB   // a pool of one
@@ -52,6 +54,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
+	if cfg.Group <= 0 {
+		cfg.Group = 256 // a bound, so that the first of them does not wait for ever
+	}
 	path, err := filepath.Abs(cfg.Path)
 	if err != nil {
 		return nil, fringe.E(op, err)
@@ -61,7 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, explain(op, path, err)
 	}
 	s := &Store{
-		path: path, readOnly: cfg.ReadOnly, log: cfg.Log,
+		path: path, readOnly: cfg.ReadOnly, log: cfg.Log, most: cfg.Group,
 		turn: make(chan struct{}, 1), stmts: map[string]*sql.Stmt{},
 	}
 	s.turn <- struct{}{}

@@ -13,6 +13,7 @@ type Tx struct {
 	store *Store
 	q     querier
 	write bool
+	first bool  // of its group
 	lost  error // the statement's failure that undid the whole transaction
 }
 

@@ -14,10 +14,6 @@ type group struct {
 	done chan struct{} // closed when it is committed or undone
 }
 
-// maxGroup bounds the Updates that share a commit, so that the first of them
-// does not wait for ever.
-const maxGroup = 256
-
 // Update runs fn in a transaction that may write. It returns nil once the
 // changes are on the disk. When fn returns an error, nothing that it changed
 // remains and the error is returned as it is. fn runs once, on the caller's
@@ -77,11 +73,13 @@ func (s *Store) join(ctx context.Context, fn func(*Tx) error) (*group, error) {
 	}
 	g := s.group
 	g.size++
-	if err := s.run(ctx, `SAVEPOINT member`); err != nil {
-		s.undo(explain(op, s.path, err))
-		return g, nil
+	tx := &Tx{ctx: ctx, store: s, q: s.conn, write: true, first: g.size == 1}
+	if !tx.first {
+		if err := s.run(ctx, `SAVEPOINT member`); err != nil {
+			s.undo(explain(op, s.path, err))
+			return g, nil
+		}
 	}
-	tx := &Tx{ctx: ctx, store: s, q: s.conn, write: true}
 	finished := false
 	defer func() {
 		if !finished { // fn panicked, or ended its goroutine
@@ -97,8 +95,10 @@ func (s *Store) join(ctx context.Context, fn func(*Tx) error) (*group, error) {
 		}
 		return nil, err
 	}
-	if err := s.run(ctx, `RELEASE member`); err != nil {
-		s.undo(explain(op, s.path, err))
+	if !tx.first {
+		if err := s.run(ctx, `RELEASE member`); err != nil {
+			s.undo(explain(op, s.path, err))
+		}
 	}
 	return g, nil
 }
@@ -113,10 +113,15 @@ func (s *Store) begin(ctx context.Context) error {
 }
 
 // rollback undoes what one member of the group did. When that cannot be done,
-// or a failure has undone the transaction already, the whole group fails.
+// or a failure has undone the transaction already, the whole group fails. The
+// first member has no savepoint: nothing but its own is undone with it.
 func (s *Store) rollback(ctx context.Context, tx *Tx) {
 	if tx.lost != nil {
 		s.undo(tx.lost)
+		return
+	}
+	if tx.first {
+		s.undo(nil)
 		return
 	}
 	s.group.size--
@@ -144,7 +149,7 @@ func (s *Store) undo(err error) {
 // away at any moment, so yield looks again once the turn is free.
 func (s *Store) yield() {
 	for {
-		if g := s.group; g != nil && (s.waiting.Load() == 0 || g.size >= maxGroup) {
+		if g := s.group; g != nil && (s.waiting.Load() == 0 || g.size >= s.most) {
 			s.commit(g)
 		}
 		open := s.group != nil
@@ -161,11 +166,7 @@ func (s *Store) yield() {
 }
 
 func (s *Store) commit(g *group) {
-	verb := `COMMIT`
-	if g.size == 0 {
-		verb = `ROLLBACK`
-	}
-	if err := s.run(context.Background(), verb); err != nil {
+	if err := s.run(context.Background(), `COMMIT`); err != nil {
 		s.undo(explain("store.Update", s.path, err))
 		return
 	}
