@@ -252,7 +252,7 @@ func (z *zygote) start(ctx context.Context, d *driver, spec fringe.Spec) (fringe
 	if z.late != nil {
 		how = Prestart
 	}
-	f, err := z.nest.Fork(ctx, kept, z.late)
+	f, err := z.nest.Fork(ctx, kept, z.late, true)
 	if err != nil {
 		return nil, how, err
 	}
@@ -293,7 +293,7 @@ func (s *Server) makeOne(ctx context.Context) bool {
 	if k == nil || ctx.Err() != nil {
 		return false
 	}
-	f, err := z.nest.Fork(ctx, k.spec, z.late)
+	f, err := z.nest.Fork(ctx, k.spec, z.late, false)
 	s.mu.Lock()
 	k.making--
 	alive := s.zygotes[z.key] == z

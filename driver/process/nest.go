@@ -51,7 +51,10 @@ type nestReport struct {
 }
 
 // nestOrder is what the nest is told at its start.
-type nestOrder struct{ Preload []string }
+type nestOrder struct {
+	Preload []string
+	Places  []string // what forks have there the nest must not remember
+}
 
 // callPlaces are directories that are empty and of its own in each fork, as
 // /tmp is. A fork's own mounts are below ownPlaces; what its nest has there it
@@ -94,7 +97,7 @@ func (d *Driver) StartNest(ctx context.Context, s fringe.Spec, preload []string)
 func (n *Nest) prepare(ctx context.Context, preload []string) error {
 	stop := context.AfterFunc(ctx, func() { n.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	err := send(n.conn, nestOrder{Preload: preload})
+	err := send(n.conn, nestOrder{Preload: preload, Places: ownPlaces})
 	if err == nil {
 		err = receive(n.conn, &n.report)
 	}
@@ -189,14 +192,17 @@ type forkOrder struct {
 	Filter  []byte   // struct sock_filter of the system call filter
 	Memory  int64    // bytes that init watches over; 0 does not watch
 	Pids    int      // tasks that init watches over; 0 does not watch
+	Standby bool     // the call does not follow at once
 }
 
+// boundOrder tells a fork that it is in its cgroups. Descriptors of
+// memory.oom_control and its event come along, where init watches them.
+type boundOrder struct{}
+
 // callOrder is what a fork that stands by is told last. Descriptors of the
-// mounts, of the cgroup's memory.oom_control and event, and of the streams come
-// along.
+// mounts and of the streams come along.
 type callOrder struct {
 	Mounts   []mountPoint
-	Watch    bool  // init watches the memory cgroup
 	Streams  []int // the numbers that they get
 	Dir      string
 	Env      []string
@@ -228,8 +234,9 @@ func belowAny(path string, dirs []string) bool {
 
 // Fork makes a child of the nest that stands by for calls of the kind of s: it
 // has the Mounts, Argv, Env, Limits and Network of s. Modules of preload are
-// imported in the child. The caller starts it or discards it.
-func (n *Nest) Fork(ctx context.Context, s fringe.Spec, preload []string) (*Fork, error) {
+// imported in the child. The caller starts it or discards it; now says that he
+// starts it at once.
+func (n *Nest) Fork(ctx context.Context, s fringe.Spec, preload []string, now bool) (*Fork, error) {
 	d := n.in.d
 	f := &Fork{nest: n}
 	f.in = &instance{d: d, spec: s, fork: f, done: make(chan struct{})}
@@ -247,8 +254,8 @@ func (n *Nest) Fork(ctx context.Context, s fringe.Spec, preload []string) (*Fork
 	defer theirs.Close()
 	in.control = control
 	stop := context.AfterFunc(ctx, func() { control.SetDeadline(time.Unix(1, 0)) })
-	if err = n.bear(f, theirs); err == nil {
-		err = n.furnish(f, preload)
+	if err = n.ask(f, theirs); err == nil {
+		err = n.furnish(f, preload, now)
 	}
 	if err == nil {
 		err = in.expect(repReady)
@@ -262,12 +269,10 @@ func (n *Nest) Fork(ctx context.Context, s fringe.Spec, preload []string) (*Fork
 	return f, nil
 }
 
-// bear has the nest fork, and takes hold of the child, whose end of the control
-// socket is theirs.
-func (n *Nest) bear(f *Fork, theirs *os.File) error {
-	in, control := f.in, f.in.control
-	var err error
-	if err = onSocket(control, func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1) }); err != nil {
+// ask has the nest fork; theirs is the child's end of the control socket.
+func (n *Nest) ask(f *Fork, theirs *os.File) error {
+	err := onSocket(f.in.control, func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1) })
+	if err != nil {
 		return startError(fringe.Unavailable, "the fork's process cannot be known: %w", err)
 	}
 	n.mu.Lock()
@@ -276,31 +281,63 @@ func (n *Nest) bear(f *Fork, theirs *os.File) error {
 	if err != nil {
 		return startError(fringe.Unavailable, "the fork server of the environment has ended: %w", err)
 	}
-	theirs.Close()
-	if f.pid, err = receiveBorn(control); err != nil {
-		return startError(fringe.Unavailable, "the fork server of the environment gives no fork: %w", err)
+	return theirs.Close()
+}
+
+// furnish gives the fork its first order, and puts it into its cgroups while it
+// builds what it sees.
+func (n *Nest) furnish(f *Fork, preload []string, now bool) error {
+	in := f.in
+	made := make(chan error, 1)
+	go func() {
+		var err error
+		in.group, err = n.in.d.cgroups.make(in.spec.ID, in.spec.Limits)
+		n.hasten()
+		made <- err
+	}()
+	err := n.order(f, preload, now)
+	if err == nil {
+		err = n.meet(f)
 	}
-	// The child waits for its order, so that the number is still its own.
-	fd, err := unix.PidfdOpen(f.pid, unix.PIDFD_NONBLOCK)
+	if e := <-made; err == nil && e != nil {
+		err = startError(fringe.Unavailable, "no cgroup: %w", e)
+	}
 	if err != nil {
+		return err
+	}
+	var watch []int
+	if in.group != nil {
+		if err := in.group.join(f.pid); err != nil {
+			return startError(fringe.Unavailable, "no cgroup: %w", err)
+		}
+		watch = in.group.watch
+	}
+	if err := sendWith(in.control, boundOrder{}, watch); err != nil {
 		return startError(fringe.Unavailable, "the fork has ended: %w", err)
 	}
-	in.pidfd = os.NewFile(uintptr(fd), "fork")
-	n.note(in, false)
+	if in.group != nil {
+		in.group.forget()
+	}
 	return nil
 }
 
-// furnish puts the fork into its cgroups and gives it its first order.
-func (n *Nest) furnish(f *Fork, preload []string) error {
+// hasten moves a process to the cgroup where it is. Before the kernel moves one
+// it waits for all processors to have been idle or elsewhere, and not again soon
+// after: so the fork that is being born does not wait.
+func (n *Nest) hasten() {
+	select {
+	case <-n.in.done:
+	default:
+		if n.in.group != nil {
+			n.in.group.join(n.in.init.Pid) // an error is the fork's to meet
+		}
+	}
+}
+
+// order gives the fork its first order.
+func (n *Nest) order(f *Fork, preload []string, now bool) error {
 	in, d, s := f.in, n.in.d, &f.in.spec
-	var err error
-	if in.group, err = d.cgroups.make(s.ID, s.Limits); err == nil && in.group != nil {
-		err = in.group.join(f.pid)
-	}
-	if err != nil {
-		return startError(fringe.Unavailable, "no cgroup: %w", err)
-	}
-	o := forkOrder{Places: callPlaces, TmpSize: s.TmpBytes, Network: s.Network, Argv: s.Argv, Env: s.Env, Preload: preload, Filter: n.filter}
+	o := forkOrder{Places: callPlaces, TmpSize: s.TmpBytes, Network: s.Network, Argv: s.Argv, Env: s.Env, Preload: preload, Filter: n.filter, Standby: !now}
 	if !d.cgroups.has("memory") {
 		o.Memory = s.Limits.Memory
 	}
@@ -332,6 +369,22 @@ func (n *Nest) furnish(f *Fork, preload []string) error {
 	if err := sendWith(in.control, o, fds); err != nil {
 		return startError(fringe.Unavailable, "the fork does not take its orders: %w", err)
 	}
+	return nil
+}
+
+// meet takes hold of the process, once it is born.
+func (n *Nest) meet(f *Fork) error {
+	var err error
+	if f.pid, err = receiveBorn(f.in.control); err != nil {
+		return startError(fringe.Unavailable, "the fork server of the environment gives no fork: %w", err)
+	}
+	// The child waits until it is in its cgroups, so that the number is still its own.
+	fd, err := unix.PidfdOpen(f.pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return startError(fringe.Unavailable, "the fork has ended: %w", err)
+	}
+	f.in.pidfd = os.NewFile(uintptr(fd), "fork")
+	n.note(f.in, false)
 	return nil
 }
 
@@ -393,11 +446,6 @@ func (f *Fork) Start(ctx context.Context, s fringe.Spec) (fringe.Instance, error
 
 func (f *Fork) call(s fringe.Spec) error {
 	in := f.in
-	if in.group != nil {
-		if err := in.group.throttle(s.Limits.CPU); err != nil {
-			return startError(fringe.Unavailable, "the CPU limit: %w", err)
-		}
-	}
 	points, fds, err := f.detach(s.Mounts)
 	defer func() { closeAll(fds) }()
 	if err != nil {
@@ -405,9 +453,6 @@ func (f *Fork) call(s fringe.Spec) error {
 	}
 	o := callOrder{Mounts: points, Dir: s.Dir, Env: s.Env, FileSize: s.Limits.FileSize, Cores: in.d.coresFor(&s)}
 	all := slices.Clone(fds)
-	if in.group != nil && len(in.group.watch) == 2 {
-		o.Watch, all = true, append(all, in.group.watch...)
-	}
 	streams := []*os.File{s.Stdin, s.Stdout, s.Stderr, s.Conn}
 	ends, err := f.pump(streams, s.StdoutMax, s.StderrMax)
 	defer func() { closeFiles(ends) }()
@@ -422,8 +467,11 @@ func (f *Fork) call(s fringe.Spec) error {
 	if err := sendWith(in.control, o, all); err != nil {
 		return startError(fringe.Unavailable, "the fork has ended: %w", err)
 	}
+	// While init mounts what came.
 	if in.group != nil {
-		in.group.forget()
+		if err := in.group.throttle(s.Limits.CPU); err != nil {
+			return startError(fringe.Unavailable, "the CPU limit: %w", err)
+		}
 	}
 	return in.expect(repStarted)
 }

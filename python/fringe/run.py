@@ -53,18 +53,23 @@ def write(name, value):
     os.replace(partial, name)
 
 
+def read(name):
+    """The input object of a JSON file."""
+    try:
+        with open(name, encoding="utf-8") as f:
+            inputs = json.load(f)
+    except (OSError, ValueError) as err:
+        raise Mismatch(f"the input object {name} cannot be read: {err}") from None
+    if not isinstance(inputs, dict):
+        raise Mismatch(f"{name} holds no input object")
+    return inputs
+
+
 def call(handler):
     """The output object of one call in the current directory."""
     if handler.raw:
         raise Mismatch("the handler takes HTTP requests; only a service can run it")
-    try:
-        with open(INPUTS, encoding="utf-8") as f:
-            inputs = json.load(f)
-    except (OSError, ValueError) as err:
-        raise Mismatch(f"the input object {INPUTS} cannot be read: {err}") from None
-    if not isinstance(inputs, dict):
-        raise Mismatch(f"{INPUTS} holds no input object")
-    arguments = handler.arguments(inputs)
+    arguments = handler.arguments(read(INPUTS))
     for p in handler.inputs:
         if p.note is not None and p.note.writable and p.name in arguments:
             use_copy(arguments[p.name])

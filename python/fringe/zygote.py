@@ -8,18 +8,19 @@ runs no code of a function.
 
 For each socket that the driver sends, the zygote forks. The child is **init**:
 process 1 of a new PID namespace with mounts, IPC and network of its own. It puts
-the mounts in place that the driver hands over, and forks the **program**, which
-gives up every privilege for good, loads its function and stands by. When the
-call comes, init mounts what belongs to it and hands the rest to the program.
-Init reaps what is left to it and tells how the program ended; its own end ends
-all that is left of the call.
+the mounts in place that the driver hands over, and, once the driver has put it
+under its limits, forks the **program**, which gives up every privilege for good,
+loads its function and stands by. When the call comes, init mounts what belongs
+to it and hands the rest to the program. Init reaps what is left to it and tells
+how the program ended; its own end ends all that is left of the call.
 
 =========  =====================================================================
-driver     Preload → zygote: names of modules
+driver     nestOrder → zygote
 zygote     ready with Unsafe, Seconds; or failed with Message, Traceback
 driver     {} with a socket → zygote: fork. All that follows is on that socket
-init       born
 driver     forkOrder → init
+init       born
+driver     boundOrder → init: the limits are in force
 init       ready
 driver     callOrder → init
 init       started; or failed with Kind, Message
@@ -32,7 +33,6 @@ import base64
 import fcntl
 import gc
 import importlib
-import io
 import json
 import os
 import resource
@@ -87,26 +87,14 @@ def receive(sock):
     return json.loads(text), fds
 
 
-def rehearse(order, *actions):
-    """Goes through what a call does, so that its memory is this process's own by then.
+# A fork that stands by rehearses: it goes through what a call does, so that its
+# memory is its own by then. Every page that it writes for the first time costs
+# a copy, and Python writes to what it only uses.
 
-    Every page of a fork that is written for the first time costs a copy, and
-    Python writes to what it only uses.
-    """
-    ours, theirs = socket.socketpair()
-    send(ours, order, [ours.fileno()])
-    _, fds = receive(theirs)
-    for fd in fds:
-        os.close(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, CONTROL + 1))
-        os.close(fd)
-    ours.close()
-    theirs.close()
-    os.path.isdir(os.getcwd())
-    for action in actions:
-        try:
-            action()
-        except Exception:
-            pass  # what is missing comes with the call
+
+def rehearsal(order):
+    """A call of the kind that brings nothing."""
+    return {"Mounts": [], "Streams": [1, 2], "Dir": "/tmp", "Env": order["Env"], "FileSize": 0, "Cores": None}
 
 
 # The zygote.
@@ -127,10 +115,12 @@ def main():
         send(control, {"What": "failed", "Message": str(err), "Traceback": trim(err.__cause__ or err)})
         return
     sys.path[:] = [p for p in sys.path if p != os.getcwd()]
+    forget(said["Places"])
     state = State({control.fileno(), own})
     gc.collect()
     gc.freeze()
     gc.disable()
+    sandbox.gather()
     sandbox.rest_privileges(False)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the driver learns of ends by itself
     send(control, {"What": "ready", "Unsafe": state.unsafe, "Seconds": time.monotonic() - begin})
@@ -150,12 +140,19 @@ def preload(modules):
             raise ImportError(f"the module {name} of the environment's preload list cannot be imported: {type(err).__name__}: {err}") from err
 
 
+def forget(places):
+    """Drops what the import system knows of directories that each fork has of its own."""
+    for path, finder in list(sys.path_importer_cache.items()):
+        if finder is None or any((path + "/").startswith(place + "/") for place in places):
+            del sys.path_importer_cache[path]
+
+
 def fork(control, own, parent, state):
     """Forks an init; it never returns in the child."""
     try:
         sandbox.setns(own, sandbox.NEWPID)  # a process may make one PID namespace below its own
         sandbox.unshare(sandbox.NEWPID)
-        pid = os.fork()
+        pid = sandbox.fork()
     except OSError as err:
         send(control, {"What": "failed", "Message": f"no process can be forked: {err}"})
         pid = -1
@@ -258,7 +255,7 @@ class Init:
         self.program = None  # the process, until it has ended
         self.status = None  # of its end
         self.began = False  # the call has come
-        self.memory = ()  # descriptors of the cgroup's memory.oom_control and of its event
+        self.memory = ()  # descriptors of the cgroup's memory.oom_control and of its event, or none
         self.baseline = self.peak = 0
         self.over = False
 
@@ -272,6 +269,9 @@ class Init:
         self.places = order["Places"]
         sandbox.unshare(sandbox.NEWNS | sandbox.NEWIPC | (0 if order["Network"] else sandbox.NEWNET))
         self.plant(fds)
+        said, self.memory = receive(self.control)
+        if said is None:
+            os._exit(1)
         self.early = [os.memfd_create("early"), os.memfd_create("early")]
         self.line, theirs = socket.socketpair()
         self.program = os.fork()
@@ -280,15 +280,36 @@ class Init:
             self.line.close()
             program(theirs, order, self.early, self.state)
         theirs.close()
-        self.baseline, _ = self.tree()
+        if self.bounded():
+            self.baseline, _ = self.tree()
         woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
         self.reap()  # what ended before
         send(self.control, {"What": "ready"})
-        rehearse(order, lambda: self.seal(True, self.places))
+        if order["Standby"]:
+            self.rehearse()
         self.watch(woken)
+
+    def rehearse(self):
+        """Takes a call that goes nowhere."""
+        kept = self.control, self.line
+        ours, theirs = socket.socketpair()
+        self.control = self.line = ours
+        with ours, theirs:
+            send(theirs, rehearsal(self.order), self.early)
+            self.obey(*receive(ours))
+            for fd in receive(theirs)[1]:
+                os.close(fd)
+        os.makedirs("/tmp", exist_ok=True)
+        self.seal(True, self.places)
+        self.control, self.line = kept
+        self.began = False
+
+    def bounded(self):
+        """Whether there are limits that no cgroup keeps."""
+        return bool(self.order["Memory"] or self.order["Pids"])
 
     def plant(self, fds):
         """Puts in place what is of this call alone."""
@@ -330,7 +351,9 @@ class Init:
         poll = select.poll()
         poll.register(self.control, select.POLLIN)
         poll.register(woken, select.POLLIN)
-        bounded = self.order["Memory"] or self.order["Pids"]
+        if self.memory:
+            poll.register(self.memory[1], select.POLLIN)
+        bounded = self.bounded()
         while True:
             ready = [fd for fd, _ in poll.poll(WATCH * 1000 if bounded and self.began else None)]
             if woken in ready:
@@ -339,8 +362,6 @@ class Init:
                 self.reap()
             if self.control.fileno() in ready:
                 self.obey(*receive(self.control))
-                for fd in self.memory[1:]:
-                    poll.register(fd, select.POLLIN)
             if self.memory and self.memory[1] in ready:
                 self.overrun()
             if bounded:
@@ -371,8 +392,6 @@ class Init:
         if not os.path.isdir(said["Dir"]):
             send(self.control, {"What": "failed", "Kind": "not-found", "Message": f"the working directory {said['Dir']} does not exist in the instance"})
             os._exit(1)
-        if said["Watch"]:
-            self.memory, fds = fds[count:count + 2], fds[:count] + fds[count + 2:]
         streams = dict(zip(said["Streams"] or (), fds[count:]))
         if self.program is not None:
             try:
@@ -452,7 +471,7 @@ def program(line, order, early, state):
     code = 1
     try:
         become(order, early, state)
-        action = prepare(order)
+        action = prepare(order, early)
         call, fds = receive(line)
         line.close()
         if call is None:
@@ -486,7 +505,6 @@ def become(order, early, state):
     os.chdir("/tmp")
     set_variables(order)
     sys.path[:0] = [p for p in os.environ.get("PYTHONPATH", "").split(":") if p and p not in sys.path]
-    importlib.invalidate_caches()
     for variable, set_threads in state.setters:
         if os.environ.get(variable, "1").isdigit():
             set_threads(int(os.environ.get(variable, "1")))
@@ -498,11 +516,17 @@ def become(order, early, state):
 
 
 def set_variables(order):
-    os.environ.clear()
-    os.environ.update(dict(pair.split("=", 1) for pair in order["Env"] or ()))
+    """Makes the environment that of the order. What is so already is left alone."""
+    want = dict(pair.split("=", 1) for pair in order["Env"] or ())
+    have = dict(os.environ)
+    for name in have.keys() - want.keys():
+        del os.environ[name]
+    for name, value in want.items():
+        if have.get(name) != value:
+            os.environ[name] = value
 
 
-def prepare(order):
+def prepare(order, early):
     """Gives what the call will do; what can be done before it comes is done."""
     argv = order["Argv"]
     module = argv[argv.index("-m") + 1] if "-m" in argv else ""
@@ -513,7 +537,8 @@ def prepare(order):
     if module == "fringe.run":
         args = argv[argv.index("-m") + 1:]
         loaded = attempt(load, *args[1:]) if len(args) in (2, 3) else None
-        rehearse(order, lambda: set_variables(order), lambda: run.write(os.devnull, json.load(io.StringIO("{}"))), lambda: loaded().arguments({}))
+        if order["Standby"]:
+            attempt(rehearse, order, early, loaded)
         return lambda: failed() or run.main(args, lambda *_: loaded())
     return lambda: os.execve(argv[0], argv, os.environ)
 
@@ -529,6 +554,22 @@ def attempt(action, *args):
             raise failure
         return again
     return lambda: value
+
+
+def rehearse(order, early, loaded):
+    """Begins a call without inputs, up to what its function does."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        send(ours, rehearsal(order), early)
+        begin(*receive(theirs), ())
+    inputs = os.memfd_create("inputs")
+    os.write(inputs, b"{}")
+    try:
+        run.write("/tmp/.fringe-rehearsal", run.read(f"/proc/self/fd/{inputs}"))
+        os.unlink("/tmp/.fringe-rehearsal")
+        loaded().arguments({})
+    finally:
+        os.close(inputs)
 
 
 def begin(call, fds, early):
