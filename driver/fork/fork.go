@@ -203,12 +203,16 @@ func (s *Server) unable(why string) {
 	}
 }
 
+// ending bounds the wait for a zygote whose forks have ended; a program built to
+// find races takes a second to end.
+const ending = 5 * time.Second
+
 // ended says whether the zygote has ended.
 func (z *zygote) ended() bool {
 	select {
 	case <-z.nest.Done():
 		return true
-	case <-time.After(time.Second): // its end is seen shortly after that of its forks
+	case <-time.After(ending): // its end is seen shortly after that of its forks
 		return false
 	}
 }
