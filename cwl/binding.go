@@ -1,6 +1,7 @@
 package cwl
 
 import (
+	"encoding/json"
 	"math"
 	"strings"
 )
@@ -200,15 +201,24 @@ func (r *reader) optionalMark(s *secondary) {
 	}
 }
 
+const inexactBound = "a bound is a double: write one that a double holds exactly"
+
 func (r *reader) number(n *node, ext map[string]any, key string) *float64 {
 	v, ok := ext[key]
 	if !ok || v == nil {
 		return nil
 	}
 	f, ok := toFloat(v)
+	if long, is := v.(json.Number); is {
+		r.problem(n, inexactBound, "%s is %s", key, long)
+		return nil
+	}
 	if !ok || math.IsNaN(f) {
 		r.problem(n, "write a number", "%s is %s", key, describe(v))
 		return nil
+	}
+	if i, whole := v.(int64); whole && compareNumbers(v, f, f) != 0 {
+		r.problem(n, inexactBound, "%s is %d", key, i)
 	}
 	return &f
 }

@@ -116,9 +116,9 @@ func (c *collector) collect() (map[string]any, error) {
 		if !ok {
 			at, what := reason(&o.Type, v, "")
 			if at != "" {
-				at = " at " + at
+				return nil, fmt.Errorf("the output %s is wrong at %s: %s", o.Name, at, what)
 			}
-			return nil, fmt.Errorf("the output %s is %s%s; its type is %s", o.Name, what, at, clipType(o.Type))
+			return nil, fmt.Errorf("the output %s is %s; its type is %s", o.Name, what, clipType(o.Type))
 		}
 		out[o.Name] = checked
 	}
@@ -153,7 +153,8 @@ func (c *collector) outputJSON() (map[string]any, error) {
 	if err := dec.Decode(&v); err != nil {
 		return nil, fmt.Errorf("cwl.output.json is not JSON: %w", err)
 	}
-	out, ok := anyValue(v).(map[string]any)
+	v, _ = anyValue(v) // what has too many digits is left to the output's type
+	out, ok := v.(map[string]any)
 	if !ok {
 		return nil, fmt.Errorf("cwl.output.json is %s; it must be a JSON object", describe(v))
 	}

@@ -2,10 +2,10 @@ package cwl_test
 
 import (
 	"encoding/json"
-	"reflect"
 	"strings"
 	"testing"
 
+	"fringe"
 	"fringe/cwl"
 )
 
@@ -39,7 +39,7 @@ func agree(t *testing.T, tool *cwl.Tool, doc string) (taken bool) {
 		return false
 	}
 	var in, got map[string]any
-	if err := json.Unmarshal([]byte(doc), &in); err != nil {
+	if err := fringe.Unmarshal([]byte(doc), &in); err != nil {
 		t.Fatalf("Complete takes %q; %v", doc, err)
 	}
 	want, err := tool.Validate(in)
@@ -48,7 +48,7 @@ func agree(t *testing.T, tool *cwl.Tool, doc string) (taken bool) {
 	}
 	text, _ := json.Marshal(want)
 	want = nil
-	if json.Unmarshal(text, &want); json.Unmarshal(out, &got) != nil || !reflect.DeepEqual(got, want) {
+	if fringe.Unmarshal(text, &want) != nil || fringe.Unmarshal(out, &got) != nil || !fringe.SameValue(got, want) {
 		t.Fatalf("Complete(%s) = %s, want %s", doc, out, text)
 	}
 	return true

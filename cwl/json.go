@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
+	"math/big"
 	"sort"
 	"strconv"
+	"strings"
 )
 
 // parseJSON reads a document that is JSON. It is only a faster way for what is
@@ -108,10 +111,28 @@ func (p *jsonReader) members(n *node, depth int) error {
 	return err
 }
 
-// number gives an int64 where it can, else a float64.
+// number gives an int64 where it can, else a float64. Of what float64 would
+// make another number it gives what is written, a json.Number: a whole number
+// beyond int64, and one with a fraction where float64 has none.
 func number(s string) (any, error) {
 	if i, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return i, nil
 	}
-	return strconv.ParseFloat(s, 64)
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.Abs(f) < 1<<53 || len(s) > longNumber {
+		return f, err
+	}
+	exact, ok := new(big.Rat).SetString(s)
+	switch {
+	case !ok:
+		return f, nil
+	case exact.IsInt() && exact.Num().IsInt64():
+		return exact.Num().Int64(), nil
+	case exact.IsInt() && strings.ContainsAny(s, ".eE"):
+		return f, nil
+	}
+	return json.Number(strings.TrimPrefix(s, "+")), nil
 }
+
+// longNumber is how many characters a number has that nobody means exactly.
+const longNumber = 400

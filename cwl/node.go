@@ -36,7 +36,7 @@ const (
 // document uses aliases and are never changed after resolve.
 type node struct {
 	kind      nodeKind
-	scalar    any      // nil, bool, int64, float64, string
+	scalar    any      // nil, bool, int64, float64, string; json.Number as number gives it
 	keys      []string // of a mapping, in the document's order
 	keyPlaces []place
 	values    []*node // of a list or a mapping
@@ -116,8 +116,8 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s[:77], "") + "…"
 }
 
-// value gives the node as plain data: nil, bool, int64, float64, string, []any
-// and map[string]any.
+// value gives the node as plain data: nil, bool, int64, float64, json.Number,
+// string, []any and map[string]any.
 func (n *node) value() any {
 	if n == nil {
 		return nil
@@ -351,6 +351,9 @@ func (c *converter) convert(a ast.Node, depth int) *node {
 	case *ast.IntegerNode:
 		return c.scalar(v.Token, integer(v))
 	case *ast.FloatNode:
+		if n, err := number(v.Token.Value); err == nil && isNumber(v.Token.Value) {
+			return c.scalar(v.Token, n)
+		}
 		return c.scalar(v.Token, v.Value)
 	case *ast.InfinityNode:
 		return c.scalar(v.Token, v.Value)
@@ -358,8 +361,8 @@ func (c *converter) convert(a ast.Node, depth int) *node {
 		return c.scalar(v.Token, math.NaN())
 	case *ast.StringNode:
 		if v.Token.Type == token.StringType && isNumber(v.Value) {
-			if f, err := strconv.ParseFloat(v.Value, 64); err == nil {
-				return c.scalar(v.Token, f)
+			if n, err := number(v.Value); err == nil {
+				return c.scalar(v.Token, n)
 			}
 		}
 		return c.scalar(v.Token, v.Value)
@@ -423,7 +426,7 @@ func isNumber(s string) bool {
 	return digits() > 0 && rest == ""
 }
 
-// integer gives an int64; a float64 when the number is too large for it.
+// integer gives an int64; what number gives when the integer is too large for it.
 func integer(n *ast.IntegerNode) any {
 	switch v := n.Value.(type) {
 	case int64:
@@ -432,11 +435,11 @@ func integer(n *ast.IntegerNode) any {
 		if v <= math.MaxInt64 {
 			return int64(v)
 		}
-		return float64(v)
+		x, _ := number(strconv.FormatUint(v, 10))
+		return x
 	}
-	var f float64
-	if _, err := fmt.Sscan(n.Token.Value, &f); err == nil {
-		return f
+	if x, err := number(n.Token.Value); err == nil {
+		return x
 	}
 	return n.Token.Value
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"fringe"
@@ -17,8 +18,12 @@ import (
 func (in *Input) FromText(s string) (any, error) {
 	v, ok := fromText(&in.Type, s)
 	if !ok {
+		what := strconv.Quote(clip(s))
+		if n, err := number(strings.TrimSpace(s)); err == nil && (in.Type.Kind == Int || in.Type.Kind == Long) {
+			_, what = reason(&in.Type, n, "")
+		}
 		return nil, &fringe.Error{Op: "cwl.FromText", Kind: fringe.Invalid, Pointer: "/" + escapePointer(in.Name),
-			Message: fmt.Sprintf("the input %s is %q; its type is %s%s", in.Name, clip(s), in.described(), textAdvice(&in.Type))}
+			Message: fmt.Sprintf("the input %s is %s; its type is %s%s", in.Name, what, in.described(), textAdvice(&in.Type))}
 	}
 	return v, nil
 }

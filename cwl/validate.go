@@ -1,9 +1,11 @@
 package cwl
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 
@@ -11,7 +13,8 @@ import (
 )
 
 // Validate checks an input object and gives it complete: defaults filled,
-// absent optional inputs null, whole numbers as int64 and others as float64.
+// absent optional inputs null, whole numbers as int64 and others as float64. No
+// digit of a whole number is lost: what does not fit is wrong.
 // The given map is not changed; File and Directory objects are shared with it.
 //
 // The error is a *fringe.Error of kind Invalid. Its message names everything
@@ -136,7 +139,7 @@ func coerce(t *Type, v any) (any, bool) {
 	case File, Directory:
 		return v, isFileObject(t.Kind, v)
 	case Any:
-		return anyValue(v), true
+		return anyValue(v)
 	case Array:
 		return coerceArray(t, v)
 	case Record:
@@ -159,11 +162,9 @@ func wholeNumber(v any) (int64, bool) {
 	case float64:
 		return int64(v), v == math.Trunc(v) && math.Abs(v) < 1<<63
 	case json.Number:
-		if n, err := v.Int64(); err == nil {
-			return n, true
+		if x, err := number(string(v)); err == nil && x != any(v) {
+			return wholeNumber(x)
 		}
-		f, err := v.Float64()
-		return int64(f), err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<63
 	}
 	return 0, false
 }
@@ -183,35 +184,46 @@ func realNumber(v any) (float64, bool) {
 	return 0, false
 }
 
-// anyValue gives json.Numbers inside a value their plain form.
-func anyValue(v any) any {
+// anyValue gives the numbers inside a value their plain form. Those that no
+// plain form holds with all digits stay as they are, and it gives false.
+func anyValue(v any) (any, bool) {
 	switch v := v.(type) {
 	case json.Number:
 		n, err := number(string(v))
-		if err != nil {
-			return string(v)
+		if long, ok := n.(json.Number); ok {
+			f, err := long.Float64()
+			exact, whole := new(big.Int).SetString(string(long), 10)
+			if held, _ := new(big.Float).SetFloat64(f).Int(nil); err != nil || whole && held.Cmp(exact) != 0 {
+				return v, false
+			}
+			return f, true
 		}
-		return n
+		if err != nil {
+			return v, false
+		}
+		return n, true
 	case int:
-		return int64(v)
+		return int64(v), true
 	case float64:
 		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
-			return int64(v)
+			return int64(v), true
 		}
 	case []any:
-		out := make([]any, len(v))
+		out, all := make([]any, len(v)), true
 		for i, e := range v {
-			out[i] = anyValue(e)
+			x, ok := anyValue(e)
+			out[i], all = x, all && ok
 		}
-		return out
+		return out, all
 	case map[string]any:
-		out := make(map[string]any, len(v))
+		out, all := make(map[string]any, len(v)), true
 		for k, e := range v {
-			out[k] = anyValue(e)
+			x, ok := anyValue(e)
+			out[k], all = x, all && ok
 		}
-		return out
+		return out, all
 	}
-	return v
+	return v, true
 }
 
 func isFileObject(kind Kind, v any) bool {
@@ -365,14 +377,53 @@ func reason(t *Type, v any, at string) (where, what string) {
 		if s, ok := v.(string); ok {
 			return at, fmt.Sprintf("%q%s", clip(s), strings.Replace(suggest(s, t.Symbols), "; did", ", did", 1))
 		}
-	case Int:
+	case Int, Long:
 		if n, ok := wholeNumber(v); ok {
 			return at, fmt.Sprintf("%d, which does not fit into 32 bits", n)
 		}
+		if tooLong(v) {
+			return at, describe(v) + ", which does not fit into 64 bits"
+		}
+	case Any:
+		return longNumberIn(v, at)
 	case File, Directory:
 		return at, describe(v) + fileAdvice(t.Kind, v)
 	}
 	return at, describe(v)
+}
+
+// tooLong says whether v is a whole number beyond the range of int64.
+func tooLong(v any) bool {
+	switch v := v.(type) {
+	case float64:
+		return v == math.Trunc(v) && math.Abs(v) >= 1<<63
+	case json.Number:
+		x, err := number(string(v))
+		if long, ok := x.(json.Number); ok {
+			return !strings.Contains(string(long), ".")
+		}
+		return err == nil && tooLong(x)
+	}
+	return false
+}
+
+// longNumberIn finds the number in a value that anyValue does not take.
+func longNumberIn(v any, at string) (where, what string) {
+	switch v := v.(type) {
+	case []any:
+		for i, e := range v {
+			if _, ok := anyValue(e); !ok {
+				return longNumberIn(e, at+"/"+strconv.Itoa(i))
+			}
+		}
+	case map[string]any:
+		for _, k := range keysOf(v) {
+			if _, ok := anyValue(v[k]); !ok {
+				return longNumberIn(v[k], at+"/"+escapePointer(k))
+			}
+		}
+	}
+	return at, describe(v) + ", which has more digits than a number can hold here"
 }
 
 func fileAdvice(kind Kind, v any) string {
@@ -398,26 +449,46 @@ func (in *Input) rangeAt(wrong []mistake, v any, pointer string) []mistake {
 	if !ok {
 		return wrong
 	}
+	against := func(bound float64) int { return compareNumbers(v, x, bound) }
 	bound := ""
 	switch {
 	case math.IsNaN(x):
 		bound = "a number"
-	case in.Min != nil && x < *in.Min:
+	case in.Min != nil && against(*in.Min) < 0:
 		bound = "at least " + in.quantity(*in.Min)
-	case in.Max != nil && x > *in.Max:
+	case in.Max != nil && against(*in.Max) > 0:
 		bound = "at most " + in.quantity(*in.Max)
-	case in.ExclusiveMin != nil && x <= *in.ExclusiveMin:
+	case in.ExclusiveMin != nil && against(*in.ExclusiveMin) <= 0:
 		bound = "more than " + in.quantity(*in.ExclusiveMin)
-	case in.ExclusiveMax != nil && x >= *in.ExclusiveMax:
+	case in.ExclusiveMax != nil && against(*in.ExclusiveMax) >= 0:
 		bound = "less than " + in.quantity(*in.ExclusiveMax)
 	default:
 		return wrong
 	}
-	return append(wrong, mistake{pointer, fmt.Sprintf("the input %s is %s; it must be %s", in.Name, in.quantity(x), bound)})
+	given := in.quantity(x)
+	if n, whole := v.(int64); whole {
+		given = in.withUnit(strconv.FormatInt(n, 10))
+	}
+	return append(wrong, mistake{pointer, fmt.Sprintf("the input %s is %s; it must be %s", in.Name, given, bound)})
+}
+
+// compareNumbers compares v, which is x as a float64, with a bound: -1, 0 or 1.
+func compareNumbers(v any, x, bound float64) int {
+	n, whole := v.(int64)
+	if c := cmp.Compare(x, bound); c != 0 || !whole || math.Abs(bound) >= 1<<63 {
+		return c
+	}
+	return cmp.Compare(n, int64(bound)) // the bound is whole, or n would be another as a float64
 }
 
 func (in *Input) quantity(x float64) string {
-	s := strconv.FormatFloat(x, 'g', -1, 64)
+	if x == math.Trunc(x) && math.Abs(x) < 1<<63 {
+		return in.withUnit(strconv.FormatFloat(x, 'f', -1, 64))
+	}
+	return in.withUnit(strconv.FormatFloat(x, 'g', -1, 64))
+}
+
+func (in *Input) withUnit(s string) string {
 	if in.Unit != "" {
 		s += " " + in.Unit
 	}

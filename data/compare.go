@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -167,11 +166,11 @@ func compareJSON(a, b string) (note string, ok bool) {
 	var values [2]any
 	for i, name := range []string{a, b} {
 		doc, err := os.ReadFile(name)
-		if err != nil || json.Unmarshal(doc, &values[i]) != nil {
+		if err != nil || fringe.Unmarshal(doc, &values[i]) != nil {
 			return "", false
 		}
 	}
-	if !reflect.DeepEqual(values[0], values[1]) {
+	if !fringe.SameValue(values[0], values[1]) {
 		return "the values differ", true
 	}
 	return "", true

@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -210,7 +209,7 @@ func jsonInputs(req *site.Request, r io.Reader) error {
 		req.Inputs = map[string]any{}
 		return nil
 	}
-	if err := json.Unmarshal(b, &req.Inputs); err != nil {
+	if err := fringe.Unmarshal(b, &req.Inputs); err != nil {
 		return bodyError(op, err)
 	}
 	if req.Inputs == nil {

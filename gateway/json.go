@@ -53,6 +53,7 @@ func decode(r *http.Request, v any) error {
 	const op = "gateway.decode"
 	d := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxJSON))
 	d.DisallowUnknownFields()
+	d.UseNumber()
 	if err := d.Decode(v); err != nil {
 		return bodyError(op, err)
 	}

@@ -11,7 +11,6 @@ import (
 	"maps"
 	"net/http"
 	"path"
-	"reflect"
 	"runtime"
 	"slices"
 	"strconv"
@@ -83,7 +82,7 @@ func (g *Gateway) provenanceOf(r *http.Request, j *jobs.Job) (*client.Provenance
 	}{{j.Inputs, &p.Inputs}, {j.Outputs, &p.Outputs}} {
 		values := map[string]any{}
 		if len(part.doc) > 0 {
-			if err := json.Unmarshal(part.doc, &values); err != nil {
+			if err := fringe.Unmarshal(part.doc, &values); err != nil {
 				return nil, fringe.E(op, err)
 			}
 		}
@@ -322,7 +321,7 @@ func (g *Gateway) compareJobs(r *http.Request) (answer, error) {
 		if j.Phase != jobs.Completed {
 			return answer{}, fringe.Errorf(op, fringe.Conflict, "the job %s is %s; only jobs that have completed are compared", j.ID, j.Phase)
 		}
-		if err := json.Unmarshal(j.Outputs, &made[i]); err != nil {
+		if err := fringe.Unmarshal(j.Outputs, &made[i]); err != nil {
 			return answer{}, fringe.E(op, err)
 		}
 	}
@@ -367,7 +366,7 @@ func (g *Gateway) compare(ctx context.Context, a, b any, tolerance float64) (dat
 	switch {
 	case isData && areData:
 		return g.cfg.Data.Compare(ctx, one, other, tolerance)
-	case !reflect.DeepEqual(a, b):
+	case !fringe.SameValue(a, b):
 		return data.Comparison{Notes: []string{fmt.Sprintf("%s and %s", brieflyJSON(a), brieflyJSON(b))}}, nil
 	}
 	return data.Comparison{Equal: true}, nil

@@ -77,7 +77,7 @@ func (g *Gateway) writeEnded(w http.ResponseWriter, r *http.Request, v *catalogu
 		return j.Err
 	}
 	a := &site.Answer{Job: j.ID, Reused: j.Reused, Timing: site.Timing{Queue: j.Queue, Start: j.Start, Run: j.Run}}
-	if err := json.Unmarshal(j.Outputs, &a.Outputs); err != nil {
+	if err := fringe.Unmarshal(j.Outputs, &a.Outputs); err != nil {
 		return fringe.E("gateway.writeEnded", err)
 	}
 	return g.writeAnswer(w, r, v, a)
@@ -131,7 +131,7 @@ func (g *Gateway) rerunJob(r *http.Request) (answer, error) {
 		return answer{}, fringe.Errorf(op, fringe.Conflict, "%s has other content than when the job %s ran it: %s, not %s", v.Ref(), old.ID, v.Digest, old.Digest)
 	}
 	req := site.Request{ID: site.NewCallID(), Version: v, Trace: traceOf(r)}
-	if err := json.Unmarshal(old.Inputs, &req.Inputs); err != nil {
+	if err := fringe.Unmarshal(old.Inputs, &req.Inputs); err != nil {
 		return answer{}, fringe.E(op, err)
 	}
 	o := site.Options{Labels: map[string]string{}, Priority: old.Priority, RunID: old.RunID, Duration: old.Duration, NoReuse: true}

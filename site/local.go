@@ -2,7 +2,6 @@ package site
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -191,7 +190,7 @@ func (a *Answer) Object() (map[string]any, error) {
 		return a.Outputs, nil
 	}
 	var o map[string]any
-	if err := json.Unmarshal(a.JSON, &o); err != nil {
+	if err := fringe.Unmarshal(a.JSON, &o); err != nil {
 		return nil, &fringe.Error{Op: "site.Answer", Kind: fringe.Failed, Component: fringe.Collect, Err: err,
 			Message: "the function's answer is not a JSON object"}
 	}

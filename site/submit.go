@@ -97,7 +97,7 @@ func (l *Local) Start(ctx context.Context, id fringe.CallID) error {
 		return err
 	}
 	r := Request{ID: id, Version: v}
-	if err := json.Unmarshal(job.Inputs, &r.Inputs); err != nil {
+	if err := fringe.Unmarshal(job.Inputs, &r.Inputs); err != nil {
 		return fringe.E(op, err)
 	}
 	w, err := l.workOf(ctx, r, job.Duration)
@@ -255,7 +255,7 @@ func answerOf(job jobs.Job) (*Answer, error) {
 		}
 		return a, job.Err
 	}
-	if err := json.Unmarshal(job.Outputs, &a.Outputs); err != nil {
+	if err := fringe.Unmarshal(job.Outputs, &a.Outputs); err != nil {
 		return nil, fringe.E("site.answerOf", err)
 	}
 	return a, nil

@@ -228,7 +228,7 @@ func (l *Local) recall(ctx context.Context, job *jobs.Job, former bool) (r recal
 	if doc == nil {
 		doc = job.Inputs
 	}
-	if err := json.Unmarshal(doc, &inputs); err != nil {
+	if err := fringe.Unmarshal(doc, &inputs); err != nil {
 		return r, nil, nil, fringe.E(op, err)
 	}
 	if inputs, err = v.Tool.Validate(inputs); err != nil {

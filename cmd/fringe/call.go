@@ -126,7 +126,7 @@ func (a *app) call(ctx context.Context, name string, values []string, o *callOpt
 		return fringe.Errorf("call", fringe.Unavailable, "the answer was cut short: %w", err)
 	}
 	var outputs any
-	if err := json.Unmarshal(body, &outputs); err != nil {
+	if err := fringe.Unmarshal(body, &outputs); err != nil {
 		return fringe.Errorf("call", fringe.Unavailable, "the answer is not JSON: %w", err)
 	}
 	if o.outdir != "" {
@@ -330,8 +330,10 @@ func brief(v any) string {
 			if at == "" {
 				at, _ = v["location"].(string)
 			}
-			if size, ok := v["size"].(float64); ok {
-				return fmt.Sprintf("%s  (%s)", at, bytesText(int64(size)))
+			if size, ok := v["size"].(json.Number); ok {
+				if n, err := size.Int64(); err == nil {
+					return fmt.Sprintf("%s  (%s)", at, bytesText(n))
+				}
 			}
 			return at
 		}

@@ -318,7 +318,7 @@ func parameter(w io.Writer, p client.Parameter) {
 
 func exampleArgs(example json.RawMessage) string {
 	var o map[string]any
-	if json.Unmarshal(example, &o) != nil {
+	if fringe.Unmarshal(example, &o) != nil {
 		return ""
 	}
 	var b strings.Builder

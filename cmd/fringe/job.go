@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -415,7 +414,7 @@ func (a *app) printEnded(ctx context.Context, cl *client.Client, j *client.Job, 
 		return fringe.Errorf("job", fringe.Conflict, "the job %s has no outputs: it is %s", j.ID, j.Phase)
 	}
 	var outputs map[string]any
-	if err := json.Unmarshal(j.Outputs, &outputs); err != nil {
+	if err := fringe.Unmarshal(j.Outputs, &outputs); err != nil {
 		return fringe.Errorf("job", fringe.Unavailable, "the outputs are not a JSON object: %w", err)
 	}
 	if outdir != "" {

@@ -216,11 +216,11 @@ func (c *crate) uses(kind string, all []client.DataUse) (ids []string) {
 // plain gives a simple value as it is, any other as its JSON.
 func plain(b json.RawMessage) any {
 	var v any
-	if json.Unmarshal(b, &v) != nil {
+	if fringe.Unmarshal(b, &v) != nil {
 		return string(b)
 	}
 	switch v.(type) {
-	case string, float64, bool:
+	case string, json.Number, bool:
 		return v
 	}
 	return string(b)

@@ -45,9 +45,7 @@ func inputsOf(j *jobs.Job) (map[string]any, error) {
 	if len(j.Inputs) == 0 {
 		return inputs, nil
 	}
-	d := json.NewDecoder(strings.NewReader(string(j.Inputs)))
-	d.UseNumber()
-	if err := d.Decode(&inputs); err != nil {
+	if err := fringe.Unmarshal(j.Inputs, &inputs); err != nil {
 		return nil, fringe.E("uws.inputsOf", err)
 	}
 	return inputs, nil
@@ -219,7 +217,7 @@ func (s *Service) outputsOf(r *request, j *jobs.Job) ([]output, error) {
 		return nil, nil
 	}
 	var values map[string]any
-	if err := json.Unmarshal(j.Outputs, &values); err != nil {
+	if err := fringe.Unmarshal(j.Outputs, &values); err != nil {
 		return nil, fringe.E("uws.outputsOf", err)
 	}
 	var all []output
@@ -280,8 +278,10 @@ func spread(name string, v any) []output {
 	if did, err := fringe.ParseDID(location); err == nil && (file["class"] == "File" || file["class"] == "Directory") {
 		o.did, o.data = did, true
 		o.MediaType, _ = file["mediaType"].(string)
-		if size, ok := file["size"].(float64); ok && file["class"] == "File" {
-			o.Size = int64(size)
+		if size, ok := file["size"].(json.Number); ok && file["class"] == "File" {
+			if n, err := size.Int64(); err == nil {
+				o.Size = n
+			}
 		}
 		if file["class"] == "Directory" {
 			o.MediaType = "application/x-tar"

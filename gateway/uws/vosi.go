@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"fringe"
 	"fringe/catalogue"
 	"fringe/cwl"
 )
@@ -125,7 +126,7 @@ func writeAvailability(w io.Writer, available bool, note string) error {
 // writeExamples writes the function's example as DALI's XHTML with RDFa.
 func writeExamples(w io.Writer, v *catalogue.Version) error {
 	var inputs map[string]any
-	if err := json.Unmarshal(v.Doc.Example, &inputs); err != nil {
+	if err := fringe.Unmarshal(v.Doc.Example, &inputs); err != nil {
 		return err
 	}
 	type dd struct {
