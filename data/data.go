@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +30,11 @@ type Config struct {
 	Entries int              // most entries of an unpacked archive; 0: 1,000,000
 	Fetch   Fetch            // how URLs are read
 	Clock   func() time.Time // nil: time.Now
+
+	// Maker gives the job whose products answer a job, so that they are found
+	// under the names that the job's own would have; empty when they are its
+	// own, or there is no such job. Nil: always its own.
+	Maker func(context.Context, fringe.CallID) (fringe.CallID, error)
 }
 
 // Data is the datasets of a site. Its methods may be called by several
@@ -43,6 +49,7 @@ type Data struct {
 	entries           int
 	fetcher, anywhere *fetcher // for all, for operators
 	clock             func() time.Time
+	maker             func(context.Context, fringe.CallID) (fringe.CallID, error)
 	keys              keys
 	recent            recent
 	spooled           []string     // calls whose spooled files were there when this Data was made; for Sweep
@@ -94,7 +101,7 @@ func Migrations() []store.Migration {
 // New gives the datasets of an open, migrated store.
 func New(cfg Config) (*Data, error) {
 	const op = "data.New"
-	d := &Data{store: cfg.Store, log: cfg.Log, bytes: cfg.Bytes, quota: cfg.Quota, entries: cfg.Entries, clock: cfg.Clock, fetcher: newFetcher(cfg.Fetch, cfg.Fetch.RefusePrivate), anywhere: newFetcher(cfg.Fetch, false)}
+	d := &Data{store: cfg.Store, log: cfg.Log, bytes: cfg.Bytes, quota: cfg.Quota, entries: cfg.Entries, clock: cfg.Clock, maker: cfg.Maker, fetcher: newFetcher(cfg.Fetch, cfg.Fetch.RefusePrivate), anywhere: newFetcher(cfg.Fetch, false)}
 	if d.log == nil {
 		d.log = slog.Default()
 	}
@@ -158,8 +165,23 @@ func names(dir string) ([]string, error) {
 }
 
 // Get gives the record of a dataset. An unknown name is NotFound; the error
-// tells names that are near it.
+// tells names that are near it. The product of a job that was answered from the
+// store is that of the job that made it: the record has the name of that one.
 func (d *Data) Get(ctx context.Context, did fringe.DID) (fringe.Dataset, error) {
+	set, err := d.get(ctx, did)
+	if fringe.KindOf(err) != fringe.NotFound || did.Scope != productScope || d.maker == nil {
+		return set, err
+	}
+	call, output, _ := strings.Cut(did.Name, "/")
+	maker, e := d.maker(ctx, fringe.CallID(call))
+	if e != nil || maker == "" {
+		return set, err // what the ledger says besides does not help
+	}
+	return d.get(ctx, fringe.DID{Scope: productScope, Name: string(maker) + "/" + output})
+}
+
+// get gives the record that has the name itself.
+func (d *Data) get(ctx context.Context, did fringe.DID) (fringe.Dataset, error) {
 	const op = "data.Get"
 	var set fringe.Dataset
 	var near []string
@@ -325,6 +347,10 @@ func (d *Data) Remove(ctx context.Context, did fringe.DID) error {
 	set, err := d.Get(ctx, did)
 	if err != nil {
 		return fringe.E(op, err)
+	}
+	if set.DID != did {
+		return &fringe.Error{Op: op, Kind: fringe.Conflict, Component: fringe.Data, Message: fmt.Sprintf("%s is %s, which the job %s made", did, set.DID, set.Call),
+			Cure: "if nobody needs it, remove it under that name: fringe data remove " + set.DID.String()}
 	}
 	unlock, err := d.keys.lock(ctx, did.String())
 	if err != nil {

@@ -2,6 +2,7 @@ package data
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,7 +24,8 @@ type Collection struct {
 type JobNames struct {
 	Job   fringe.CallID
 	Ended bool
-	Names []string // datasets among its inputs and outputs, by name or by path
+	Maker fringe.CallID // whose products answer it; empty: its own
+	Names []string      // datasets among its inputs and outputs, by name or by path
 }
 
 // Jobs tells what each kept job names; it stops at the first error of see.
@@ -132,10 +134,14 @@ func reached(ctx context.Context, candidates []fringe.Dataset, jobs Jobs) (map[s
 			made[s.Call] = append(made[s.Call], s.DID.String())
 		}
 	}
+	makers, unknown := map[string]fringe.CallID{}, map[string]naming{} // of products that are known by another job's name too
 	err := jobs(ctx, func(j JobNames) error {
 		by := open
 		if j.Ended {
 			by = ended
+		}
+		if j.Maker != "" {
+			makers[string(j.Job)] = j.Maker
 		}
 		for _, list := range [][]string{j.Names, made[j.Job]} {
 			for _, n := range list {
@@ -144,11 +150,20 @@ func reached(ctx context.Context, candidates []fringe.Dataset, jobs Jobs) (map[s
 				}
 				if had, ok := names[n]; ok {
 					names[n] = max(had, by)
+				} else if strings.HasPrefix(n, productScope+":") {
+					unknown[n] = max(unknown[n], by)
 				}
 			}
 		}
 		return ctx.Err()
 	})
+	for n, by := range unknown {
+		call, output, _ := strings.Cut(strings.TrimPrefix(n, productScope+":"), "/")
+		n = productScope + ":" + string(makers[call]) + "/" + output
+		if had, ok := names[n]; ok {
+			names[n] = max(had, by)
+		}
+	}
 	return names, err
 }
 

@@ -56,6 +56,32 @@ func stocked(t *testing.T) (s site, clock *time.Time) {
 	return s, &now
 }
 
+// A product that a job names by another job that it answers stays.
+func TestCollectByTheNameOfAnAnsweredJob(t *testing.T) {
+	s, _ := stocked(t)
+	for what, c := range map[string]struct {
+		later data.JobNames
+		named bool
+		stays bool
+	}{
+		"Ended":        {data.JobNames{Job: "later", Ended: true, Names: []string{"product:again/o"}}, false, true},
+		"EndedNamed":   {data.JobNames{Job: "later", Ended: true, Names: []string{"product:again/o"}}, true, false},
+		"Open":         {data.JobNames{Job: "later", Names: []string{"product:again/o"}}, true, true},
+		"OtherOutput":  {data.JobNames{Job: "later", Names: []string{"product:again/p"}}, true, false},
+		"UnknownMaker": {data.JobNames{Job: "later", Names: []string{"product:other/o"}}, true, false},
+	} {
+		jobs := ledger(c.later, data.JobNames{Job: "again", Ended: true, Maker: "alone"})
+		got, err := s.Collect(t.Context(), data.Collection{Keep: -1, Named: c.named, DryRun: true}, jobs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone := slices.ContainsFunc(got.Removed, func(g data.Garbage) bool { return g.DID.String() == "product:alone/o" })
+		if gone == c.stays {
+			t.Errorf("%s: Collect() removes it: %v, want %v", what, gone, !c.stays)
+		}
+	}
+}
+
 func TestCollect(t *testing.T) {
 	jobs := ledger(
 		data.JobNames{Job: "ended", Ended: true, Names: []string{"user:upload", "product:ended/o"}},

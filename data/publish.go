@@ -178,7 +178,7 @@ func (d *Data) Checksum(ctx context.Context, did fringe.DID) (string, error) {
 		return c, nil
 	}
 	err = d.store.Update(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(`UPDATE datasets SET checksum = ? WHERE did = ?`, c, did.String())
+		_, err := tx.Exec(`UPDATE datasets SET checksum = ? WHERE did = ?`, c, s.DID.String())
 		return err
 	})
 	if err != nil {

@@ -53,6 +53,9 @@ func (d *Data) Resolve(ctx context.Context, location string, p fringe.Principal)
 	if err != nil {
 		return fringe.Dataset{}, wrap(op, err)
 	}
+	if s.DID != did {
+		return d.Resolve(ctx, s.DID.String(), p)
+	}
 	st, err := os.Stat(s.Path)
 	if err != nil {
 		return fringe.Dataset{}, gone(op, s, err)

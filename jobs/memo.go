@@ -36,6 +36,19 @@ func (j *Jobs) Forget(ctx context.Context, derivation string, made fringe.CallID
 	})
 }
 
+// Maker gives the job whose products are the outputs of this one; empty when
+// they are its own, or there is no such job.
+func (j *Jobs) Maker(ctx context.Context, id fringe.CallID) (maker fringe.CallID, err error) {
+	var reused sql.NullString
+	err = j.store.View(ctx, func(tx *store.Tx) error {
+		return tx.QueryRow(`SELECT reused FROM jobs WHERE id = ?`, string(id)).Scan(&reused)
+	})
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fringe.E("jobs.Maker", err)
+	}
+	return fringe.CallID(reused.String), nil
+}
+
 // AnswersOthers says whether other jobs have the products of this one as their
 // outputs.
 func (j *Jobs) AnswersOthers(ctx context.Context, id fringe.CallID) (yes bool, err error) {

@@ -130,7 +130,8 @@ func (s *Server) join(ctx context.Context) error {
 		return err
 	}
 	s.data, err = data.New(data.Config{Store: s.store, Dir: filepath.Join(dir, "data"), Roots: s.cfg.Roots,
-		Fetch: data.Fetch{RefusePrivate: !s.cfg.Private}, Quota: s.cfg.QuotaMiB << 20, Log: s.log})
+		Fetch: data.Fetch{RefusePrivate: !s.cfg.Private}, Quota: s.cfg.QuotaMiB << 20, Log: s.log,
+		Maker: func(ctx context.Context, id fringe.CallID) (fringe.CallID, error) { return s.jobs.Maker(ctx, id) }})
 	if err != nil {
 		return err
 	}

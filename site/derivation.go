@@ -96,7 +96,10 @@ func (l *Local) identity(ctx context.Context, location, path string) (string, er
 	if did.Scope == "product" {
 		call, output, _ := strings.Cut(did.Name, "/")
 		job, err := l.cfg.Jobs.Get(ctx, fringe.CallID(call))
-		if err == nil && job.Derivation != "" && job.Reused == "" {
+		if err == nil && job.Reused != "" {
+			return l.identity(ctx, (fringe.DID{Scope: "product", Name: string(job.Reused) + "/" + output}).String(), path)
+		}
+		if err == nil && job.Derivation != "" {
 			return "derived:" + job.Derivation + "#" + output, nil
 		}
 		return did.String(), nil // it never changes

@@ -39,11 +39,14 @@ func (l *Local) namesOfJobs(ctx context.Context, see func(data.JobNames) error) 
 		}
 		for i := range page {
 			job := &page[i]
-			if job.Phase == jobs.Archived {
-				continue
-			}
-			n := data.JobNames{Job: job.ID, Ended: job.Phase.Final()}
+			n := data.JobNames{Job: job.ID, Ended: job.Phase.Final(), Maker: job.Reused}
 			docs := []json.RawMessage{job.Inputs, job.Outputs}
+			if job.Phase == jobs.Archived { // it needs nothing, but others may call products by its name
+				if job.Reused == "" {
+					continue
+				}
+				docs = nil
+			}
 			if !n.Ended {
 				docs = append(docs, job.Staged)
 			}

@@ -135,6 +135,56 @@ func TestSameCallIsAnsweredFromTheStore(t *testing.T) {
 }
 
 // TestAProductIsKnownByHowItWasMade gives a product to the next call.
+// A product has a name at every job whose output it is, and is there once.
+func TestAnAnsweredJobNamesItsProducts(t *testing.T) {
+	cfg := servertest.Config(t.TempDir())
+	s := servertest.Start(t, cfg)
+	s.Tool("nonce", nonce)
+	s.Tool("read", "baseCommand: cat\ninputs: {text: {type: File, inputBinding: {position: 1}}}\noutputs: {text: stdout}\n")
+	run := func(function string, inputs map[string]any) client.Job {
+		t.Helper()
+		return ended(t, s, submit(t, s, client.NewJob{Function: function, Inputs: inputs}).ID)
+	}
+	made, second := run("nonce", map[string]any{}).ID, run("nonce", map[string]any{})
+	if second.Reused != made {
+		t.Fatalf("the second job is of %q, want %q", second.Reused, made)
+	}
+	again := second.ID
+	own, name := "product:"+string(made)+"/nonce", "product:"+string(again)+"/nonce"
+	read := func(location string) client.Job {
+		t.Helper()
+		return run("read", map[string]any{"text": map[string]any{"class": "File", "location": location}})
+	}
+	first := read(name)
+	if j := read(own); first.Phase != "COMPLETED" || j.Reused != first.ID {
+		t.Errorf("read by its name at the answered job: %s; by its own: of %q, want %q", first.Phase, j.Reused, first.ID)
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	s = servertest.Start(t, cfg)
+	d, err := client.Get[client.Dataset](t.Context(), s.Client, "/api/v1/datasets/"+client.EscapePath(name), nil)
+	if err != nil || d.DID != own || d.Call != made {
+		t.Errorf("after a restart %s is %+v, %v, want %s", name, d, err, own)
+	}
+	p, err := client.Get[client.Provenance](t.Context(), s.Client, "/api/v1/jobs/"+string(first.ID)+"/provenance", nil)
+	if err != nil || len(p.Inputs) != 1 || p.Inputs[0].Checksum == "" || p.Inputs[0].Note != "" {
+		t.Errorf("the provenance of what read it: %+v, %v", p.Inputs, err)
+	}
+	if err := s.Delete(t.Context(), "/api/v1/datasets/"+client.EscapePath(name)); fringe.KindOf(err) != fringe.Conflict {
+		t.Errorf("removed under the answered job's name: %v, want a Conflict", err)
+	}
+	if err := s.Delete(t.Context(), "/api/v1/jobs/"+string(again)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Get[client.Dataset](t.Context(), s.Client, "/api/v1/datasets/"+client.EscapePath(name), nil); fringe.KindOf(err) != fringe.NotFound {
+		t.Errorf("the answered job is gone, its name gives %v, want NotFound", err)
+	}
+	if _, err := client.Get[client.Dataset](t.Context(), s.Client, "/api/v1/datasets/"+client.EscapePath(own), nil); err != nil {
+		t.Errorf("the product went with the answered job: %v", err)
+	}
+}
+
 func TestAProductIsKnownByHowItWasMade(t *testing.T) {
 	s := servertest.Start(t, servertest.Config(t.TempDir()))
 	s.Tool("make", "baseCommand: [sh, -c, 'mkdir x.ms; date +%N > x.ms/table.dat']\ninputs: {a: int}\noutputs:\n  ms: {type: Directory, outputBinding: {glob: x.ms}}\n")
