@@ -25,6 +25,7 @@ type Config struct {
 	MemoryMiB int64         // memory for tasks
 	Queue     int           // jobs that may wait
 	PerOwner  int           // jobs of one principal that may wait
+	Group     int           // updates of the store that share a commit at most; 0: 256; 1: each has its own
 	Shares    site.Shares   // between those whose jobs wait
 	Instances int           // warm instances at most
 	Roots     []string      // directories whose files callers may name by path

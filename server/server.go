@@ -106,7 +106,7 @@ func (s *Server) open(ctx context.Context) error {
 	if s.listener, err = listen(s.cfg.Listen); err != nil {
 		return err
 	}
-	if s.store, err = store.Open(ctx, store.Config{Path: filepath.Join(dir, "fringe.db"), Log: s.log}); err != nil {
+	if s.store, err = store.Open(ctx, store.Config{Path: filepath.Join(dir, "fringe.db"), Group: s.cfg.Group, Log: s.log}); err != nil {
 		return fringe.E(op, err)
 	}
 	if err := s.store.Migrate(ctx, map[string][]store.Migration{"auth": auth.Migrations(), "data": data.Migrations(),

@@ -75,7 +75,7 @@ func decide(s situation) (start []jobs.Waiting, blocked map[fringe.CallID]time.T
 	var tooLarge *jobs.Waiting // the first of those whose turn it was that does not fit
 	for {
 		l := d.next()
-		if l == nil {
+		if l == nil || tooLarge != nil && d.full() {
 			return start, d.overtaken(start, tooLarge)
 		}
 		w := l.jobs[0]
@@ -127,6 +127,8 @@ type decision struct {
 	envs       map[fringe.EnvironmentName]int
 	count      int
 	lines      []*line
+	leastCPU   float64 // that a waiting job needs
+	leastMem   int64
 	oldest     map[branch]int64 // place of its oldest job, which decides between equals
 
 	reserved    *jobs.Waiting // for whom room is left
@@ -150,7 +152,9 @@ func newDecision(s *situation) *decision {
 		}
 	}
 	byPath := map[branch]*line{}
+	d.leastCPU, d.leastMem = math.Inf(1), math.MaxInt64
 	for _, w := range s.waiting {
+		d.leastCPU, d.leastMem = min(d.leastCPU, w.CPU), min(d.leastMem, w.Memory)
 		path := branches(&w)
 		l := byPath[path[2]]
 		if l == nil {
@@ -215,6 +219,9 @@ func (d *decision) fits(w *jobs.Waiting) bool {
 	r := d.reserved
 	return r == nil || r.ID == w.ID || d.lateCPU+w.CPU <= d.cpu-r.CPU+slack && d.lateMemory+w.Memory <= d.memory-r.Memory
 }
+
+// full says whether not even the smallest of the waiting jobs fits.
+func (d *decision) full() bool { return d.leastCPU > d.freeCPU+slack || d.leastMem > d.freeMemory }
 
 // limited says whether a bound on the number of attempts keeps a job back.
 func (d *decision) limited(w *jobs.Waiting) bool {

@@ -13,8 +13,21 @@ import (
 	"fringe/store"
 )
 
-// finish writes so many finished jobs into the ledger of a stopped site.
-func finish(dir string, n int) error {
+// finished gives the i-th job that has its answer.
+func finished(i int64) jobs.NewJob {
+	n := waiting(i)
+	n.Answer = &jobs.Memo{Job: "00BENCH", Outputs: []byte(`{}`)}
+	return n
+}
+
+// waiting gives the i-th job that waits.
+func waiting(i int64) jobs.NewJob {
+	return jobs.NewJob{ID: fringe.CallID(fmt.Sprintf("00BENCH%019d", i)), Function: "nothing", Owner: fmt.Sprintf("principal-%d", i%100),
+		Work: jobs.Work{Version: "1.0.0", Environment: "plain", Inputs: fmt.Appendf(nil, `{"n":%d}`, i), Limits: fringe.Limits{CPU: 1, Memory: 1 << 28}}}
+}
+
+// write writes so many jobs into the ledger of a stopped site.
+func write(dir string, n int, job func(i int64) jobs.NewJob) error {
 	ctx, quiet := context.Background(), slog.New(slog.DiscardHandler)
 	st, err := store.Open(ctx, store.Config{Path: filepath.Join(dir, "fringe.db"), Log: quiet})
 	if err != nil {
@@ -32,9 +45,7 @@ func finish(dir string, n int) error {
 	for range writers {
 		all.Go(func() {
 			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
-				_, err := ledger.Submit(ctx, jobs.NewJob{ID: fringe.CallID(fmt.Sprintf("00BENCH%019d", i)), Function: "nothing", Owner: fmt.Sprintf("principal-%d", i%100),
-					Work:   jobs.Work{Version: "1.0.0", Inputs: fmt.Appendf(nil, `{"n":%d}`, i)},
-					Answer: &jobs.Memo{Job: "00BENCH", Outputs: []byte(`{}`)}})
+				_, err := ledger.Submit(ctx, job(i))
 				if err != nil {
 					failed <- err
 					return

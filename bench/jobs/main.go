@@ -2,11 +2,14 @@
 // run, and prints Markdown:
 //
 //   - submit: jobs accepted per second through the HTTP API, while they only
-//     wait, against one caller, whose jobs have a commit each, and against a file
-//     that gets 1 kB and an fsync per job;
+//     wait, beside a site in which each job has a commit of its own, and beside
+//     a file that gets 1 kB and an fsync per job;
+//   - slow: the same on a disk that makes -writes writes a second, as one does
+//     whose fsync takes milliseconds (as root, with cgroups of version 1);
 //   - overhead: a task that does nothing against fork and exec of the same;
 //   - ledger: the first page of the list, and submissions, with many finished
-//     jobs, beside a site with none.
+//     jobs, beside a site with none;
+//   - queued: the same, memory, start and what is run, with many queued jobs.
 //
 // It starts the sites itself, in temporary directories, on loopback.
 package main
@@ -27,7 +30,6 @@ import (
 	"strings"
 	"time"
 
-	"fringe"
 	"fringe/bench/local"
 	"fringe/client"
 )
@@ -35,16 +37,17 @@ import (
 func main() {
 	log.SetFlags(0)
 	bin := flag.String("fringe", "bin/fringe", "the binary to measure")
-	parts := flag.String("parts", "submit,overhead,ledger", "what to measure")
+	parts := flag.String("parts", "submit,slow,overhead,ledger,queued", "what to measure")
 	rounds := flag.Int("rounds", 5, "interleaved rounds; the median counts")
-	finished := flag.Int("finished", 1_000_000, "finished jobs in the part ledger")
+	many := flag.Int("many", 1_000_000, "jobs in the parts ledger and queued")
+	writes := flag.Int("writes", 250, "writes a second of the disk in the part slow")
 	flag.Parse()
-	if err := run(*bin, strings.Split(*parts, ","), *rounds, *finished); err != nil {
+	if err := run(*bin, strings.Split(*parts, ","), *rounds, *many, *writes); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(bin string, parts []string, rounds, finished int) error {
+func run(bin string, parts []string, rounds, many, writes int) error {
 	if err := local.HasWrk(); err != nil {
 		return err
 	}
@@ -52,11 +55,15 @@ func run(bin string, parts []string, rounds, finished int) error {
 		var err error
 		switch p {
 		case "submit":
-			err = submit(bin, rounds)
+			err = submit(bin, rounds, nil)
+		case "slow":
+			err = slow(bin, rounds, writes)
 		case "overhead":
 			err = overhead(bin, rounds)
 		case "ledger":
-			err = ledger(bin, rounds, finished)
+			err = ledger(bin, rounds, many)
+		case "queued":
+			err = queued(bin, rounds, many)
 		default:
 			err = errors.New("there is no such part")
 		}
@@ -83,8 +90,8 @@ outputs: []
 `
 
 // start starts a site with the task nothing, which does nothing.
-func start(bin string) (*local.Site, error) {
-	s, err := local.Start(bin, "--queue", "10000000", "--cpu", cores)
+func start(bin string, flags ...string) (*local.Site, error) {
+	s, err := local.Start(bin, append([]string{"--queue", "100000000", "--owner-queue", "100000000", "--cpu", cores}, flags...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -117,84 +124,17 @@ func fill(s *local.Site) error {
 	if err := publish(s, "sleeper", `sleep, "3600"`, cores); err != nil {
 		return err
 	}
-	res, err := s.Client.Do(context.Background(), client.Request{Method: "POST", Path: "/async-function/sleeper",
-		Header: http.Header{"Content-Type": {"application/json"}}, Body: strings.NewReader("{}")})
-	if err != nil {
-		return err
-	}
-	return res.Body.Close()
-}
-
-// submissions measures accepted jobs per second; each has inputs of its own,
-// and a new principal, whose queue is empty, sends them.
-func submissions(s *local.Site, connections int) (local.Run, error) {
 	ctx := context.Background()
-	name := fmt.Sprintf("bench-%d", time.Now().UnixNano())
-	token, err := client.Send[client.Token](ctx, s.Client, "POST", "/api/v1/tokens", client.CreateToken{Name: name, Role: fringe.Caller})
-	if err != nil {
-		return local.Run{}, err
+	job, err := client.Upload[client.Job](ctx, s.Client, client.Request{Method: "POST", Path: "/async-function/sleeper",
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: strings.NewReader("{}")})
+	for err == nil && job.Phase == "QUEUED" {
+		time.Sleep(20 * time.Millisecond)
+		job, err = client.Send[client.Job](ctx, s.Client, "GET", "/api/v1/jobs/"+string(job.ID), nil)
 	}
-	const script = `
-wrk.headers["Content-Type"] = "application/json"
-function init() math.randomseed(os.time() + tonumber(tostring({}):sub(8)) % 1000000) end
-function request() return wrk.format("POST", nil, nil, '{"n":' .. math.random(1, 1000000000000) .. '}') end
-`
-	return local.Load{URL: s.URL + "/async-function/nothing", Token: token.Secret, Connections: connections, Time: time.Second, Script: script}.Do(ctx)
-}
-
-// synced measures 1 kB and an fsync per job, on the file system of dir.
-func synced(dir string) (float64, error) {
-	f, err := os.Create(filepath.Join(dir, "fsync"))
-	if err != nil {
-		return 0, err
+	if err == nil && job.Phase != "EXECUTING" {
+		err = fmt.Errorf("the task that sleeps is %s", job.Phase)
 	}
-	defer f.Close()
-	page := make([]byte, 1<<10)
-	begin, n := time.Now(), 0
-	for ; time.Since(begin) < time.Second; n++ {
-		if _, err := f.Write(page); err != nil {
-			return 0, err
-		}
-		if err := f.Sync(); err != nil {
-			return 0, err
-		}
-	}
-	return float64(n) / time.Since(begin).Seconds(), nil
-}
-
-var callers = []int{1, 16, 64}
-
-func submit(bin string, rounds int) error {
-	s, err := start(bin)
-	if err != nil {
-		return err
-	}
-	defer s.Stop()
-	if err := fill(s); err != nil {
-		return err
-	}
-	var files []float64
-	rates, late := map[int][]float64{}, map[int][]float64{}
-	for range rounds {
-		r, err := synced(s.Dir)
-		if err != nil {
-			return err
-		}
-		files = append(files, r)
-		for _, c := range callers {
-			r, err := submissions(s, c)
-			if err != nil {
-				return err
-			}
-			rates[c], late[c] = append(rates[c], r.Rate), append(late[c], r.P99.Seconds()*1000)
-		}
-	}
-	fmt.Printf("\n### Durable submissions\n\n| callers | jobs/s | p99 ms | against a commit per job (1 caller) | against an fsync of a file per job |\n|---:|---:|---:|---:|---:|\n")
-	for _, c := range callers {
-		fmt.Printf("| %d | %.0f | %.1f | %.1f | %.1f |\n", c, middle(rates[c]), middle(late[c]), ratio(rates[c], rates[1]), ratio(rates[c], files))
-	}
-	fmt.Printf("\nA file with an fsync per job: %.0f jobs/s.\n", middle(files))
-	return nil
+	return err
 }
 
 func overhead(bin string, rounds int) error {
@@ -222,7 +162,7 @@ func overhead(bin string, rounds int) error {
 	return nil
 }
 
-func ledger(bin string, rounds, finished int) error {
+func ledger(bin string, rounds, many int) error {
 	sites := make([]*local.Site, 2) // with an empty ledger, and with many finished jobs
 	for i := range sites {
 		s, err := start(bin)
@@ -233,27 +173,19 @@ func ledger(bin string, rounds, finished int) error {
 		sites[i] = s
 	}
 	begin := time.Now()
-	err := sites[1].Restart(func() error { return finish(filepath.Join(sites[1].Dir, "site"), finished) })
+	err := sites[1].Restart(func() error { return write(filepath.Join(sites[1].Dir, "site"), many, finished) })
 	if err != nil {
 		return err
 	}
-	log.Printf("%d finished jobs written in %s", finished, time.Since(begin).Round(time.Second))
+	log.Printf("%d finished jobs written in %s", many, time.Since(begin).Round(time.Second))
 	pages, rates := make([][]float64, 2), make([][]float64, 2)
 	for i, s := range sites {
 		if err := fill(s); err != nil {
 			return err
 		}
-		for range 200 {
-			begin := time.Now()
-			res, err := s.Client.Do(context.Background(), client.Request{Method: "GET", Path: "/api/v1/jobs"})
-			if err != nil {
-				return err
-			}
-			io.Copy(io.Discard, res.Body)
-			res.Body.Close()
-			pages[i] = append(pages[i], time.Since(begin).Seconds()*1000)
+		if pages[i], err = firstPages(s.Client); err != nil {
+			return err
 		}
-		slices.Sort(pages[i])
 	}
 	for range rounds {
 		for i, s := range sites {
@@ -264,13 +196,31 @@ func ledger(bin string, rounds, finished int) error {
 			rates[i] = append(rates[i], r.Rate)
 		}
 	}
-	fmt.Printf("\n### %d finished jobs\n\n| figure | empty ledger | full ledger | ratio |\n|---|---:|---:|---:|\n", finished)
-	p99 := func(v []float64) float64 { return v[len(v)*99/100] }
+	fmt.Printf("\n### %d finished jobs\n\n| figure | empty ledger | full ledger | ratio |\n|---|---:|---:|---:|\n", many)
 	fmt.Printf("| first page of the list, p99 ms | %.1f | %.1f | |\n", p99(pages[0]), p99(pages[1]))
 	fmt.Printf("| submissions/s, 16 callers | %.0f | %.0f | %.2f |\n", middle(rates[0]), middle(rates[1]), ratio(rates[1], rates[0]))
 	fmt.Printf("\nMemory of the server with the full ledger: %.1f MB.\n", sites[1].Memory("VmRSS"))
 	return nil
 }
+
+// firstPages gives how long the first page of the list takes, in ms, sorted.
+func firstPages(c *client.Client) ([]float64, error) {
+	var all []float64
+	for range 200 {
+		begin := time.Now()
+		res, err := c.Do(context.Background(), client.Request{Method: "GET", Path: "/api/v1/jobs"})
+		if err != nil {
+			return nil, err
+		}
+		io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		all = append(all, time.Since(begin).Seconds()*1000)
+	}
+	slices.Sort(all)
+	return all, nil
+}
+
+func p99(sorted []float64) float64 { return sorted[len(sorted)*99/100] }
 
 // middle gives the median.
 func middle(v []float64) float64 {

@@ -62,6 +62,7 @@ of services end, leaves tasks running for the next start, then stops.`,
 	f.Int64Var(&cfg.MemoryMiB, "memory", cfg.MemoryMiB, "MiB of memory for tasks")
 	f.IntVar(&cfg.Queue, "queue", cfg.Queue, "tasks that may wait; more are answered 429")
 	f.IntVar(&cfg.PerOwner, "owner-queue", cfg.PerOwner, "tasks of one principal that may wait")
+	f.IntVar(&cfg.Group, "commit-group", cfg.Group, "jobs and other changes that share a commit at most; 0: 256; 1: each has its own, for measurements")
 	f.StringToIntVar(&cfg.Shares.Weights, "weight", nil, "NAME=N: part of the site that a principal or namespace gets beside others; 1 when not said")
 	f.IntVar(&cfg.Shares.PerOwner, "owner-limit", 0, "tasks of one principal that run at once; 0: any number")
 	f.StringToIntVar(&cfg.Shares.Function, "function-limit", nil, "NAME=N: tasks of a function that run at once")
