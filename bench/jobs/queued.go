@@ -72,6 +72,7 @@ func queued(bin string, rounds, many int) error {
 		if runs[i], err = running(s); err != nil {
 			return err
 		}
+		s.Stop() // its jobs would be run beside those of the next
 	}
 	fmt.Printf("\n### %d queued jobs\n\n| figure | 1000 queued | %d queued |\n|---|---:|---:|\n", many, many)
 	row := func(what string, v []float64) { fmt.Printf("| %s | %.1f | %.1f |\n", what, v[0], v[1]) }
