@@ -7,6 +7,7 @@
 // One word for one thing; every room keeps to these.
 //
 //   - alias: a name that moves between versions of a function (latest, stable).
+//   - arrival: a job on its way into the store.
 //   - attempt: one try of a task: stage, start, wait, collect.
 //   - call: one request to a function.
 //   - contract: the protocol between Fringe and running code (exec, python, http).

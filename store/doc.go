@@ -8,8 +8,9 @@
 //   - An Update that has returned nil is on the disk: it survives a kill of
 //     the process and a loss of power (WAL with synchronous=FULL).
 //   - There is one writer. Updates that wait for it at the same time share
-//     one commit, each in its own savepoint: the failure of one undoes only
-//     its own changes, and none is answered before the commit.
+//     one commit: the failure of one undoes only its own changes, and none is
+//     answered before the commit. A Batch writes what many hand over in one
+//     Update, and after a failure each alone.
 //   - A View sees one state, and never waits for a writer.
 //   - One server uses a directory at a time (LockDir).
 //

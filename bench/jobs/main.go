@@ -173,7 +173,7 @@ func ledger(bin string, rounds, many int) error {
 		sites[i] = s
 	}
 	begin := time.Now()
-	err := sites[1].Restart(func() error { return write(filepath.Join(sites[1].Dir, "site"), many, finished) })
+	err := sites[1].Restart(func() error { return finish(filepath.Join(sites[1].Dir, "site"), many) })
 	if err != nil {
 		return err
 	}

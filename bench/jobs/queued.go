@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +12,6 @@ import (
 	"fringe"
 	"fringe/bench/local"
 	"fringe/client"
-	"fringe/jobs"
 )
 
 // queued measures a site in whose queue many jobs wait, of 100 principals,
@@ -39,15 +36,7 @@ func queued(bin string, rounds, many int) error {
 			return err
 		}
 		begin := time.Now()
-		err = s.Restart(func() error {
-			return write(filepath.Join(s.Dir, "site"), n, func(i int64) jobs.NewJob {
-				job := waiting(i)
-				job.Digest = digest
-				sum := sha256.Sum256(job.Inputs)
-				job.Derivation = hex.EncodeToString(sum[:])
-				return job
-			})
-		})
+		err = s.Restart(func() error { return queue(filepath.Join(s.Dir, "site"), n, digest) })
 		if err != nil {
 			return err
 		}
