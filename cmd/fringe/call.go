@@ -471,8 +471,9 @@ func (a *app) bar(r io.Reader, size int64, name string) (shown io.Reader, done f
 	return io.TeeReader(r, bar), func() { bar.Close() }
 }
 
-// untar unpacks a directory dataset to path, which must not exist. os.Root
-// keeps every entry below it.
+// untar unpacks a directory dataset to path, which must not exist: what is
+// below the archive's one directory, whatever that is called. os.Root keeps
+// every entry below path.
 func untar(r io.Reader, path string) error {
 	if err := os.Mkdir(path, 0o755); err != nil {
 		return fringe.Errorf("fetch", fringe.Conflict, "%w", err)
@@ -491,7 +492,10 @@ func untar(r io.Reader, path string) error {
 		if err != nil {
 			return fringe.Errorf("fetch", fringe.Unavailable, "the directory was cut short: %w", err)
 		}
-		name := filepath.Clean(h.Name)
+		_, name, _ := strings.Cut(filepath.Clean(h.Name), "/")
+		if name == "" {
+			continue
+		}
 		switch h.Typeflag {
 		case tar.TypeDir:
 			err = root.MkdirAll(name, 0o755)
