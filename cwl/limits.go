@@ -3,6 +3,7 @@ package cwl
 import (
 	"math"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -56,6 +57,28 @@ func (t *Tool) LimitsFor(inputs map[string]any) (fringe.Limits, error) {
 	l.CPU, l.Memory = cpu, int64(math.Min(ram, 1<<40))<<20
 	return l, nil
 }
+
+// MemoryInputs names the inputs from which the document reckons the memory, each
+// once, in the order of its expression. There are none when the memory is a
+// plain number.
+func (t *Tool) MemoryInputs() []string {
+	q := &t.req.ramMax
+	if !q.set {
+		q = &t.req.ramMin
+	}
+	if q.expr == nil {
+		return nil
+	}
+	var names []string
+	for _, m := range inputName.FindAllStringSubmatch(q.expr.raw, -1) {
+		if !slices.Contains(names, m[1]) {
+			names = append(names, m[1])
+		}
+	}
+	return names
+}
+
+var inputName = regexp.MustCompile(`\binputs\.([A-Za-z_]\w*)`)
 
 // Network says whether the tool asks for the network. When an expression
 // decides that for each call, the answer is true.

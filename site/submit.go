@@ -177,27 +177,11 @@ func (l *Local) prepare(ctx context.Context, r Request, duration time.Duration) 
 		w.Limits.Time = duration
 	}
 	w.Policy = l.policy(v)
-	if err := l.fits(w.Limits); err != nil {
+	if err := l.fits(v, inputs, w.Limits); err != nil {
 		return w, err
 	}
 	w.Derivation, err = l.derivation(ctx, v, env, w.Limits, inputs)
 	return w, err
-}
-
-// fits says whether limits can ever be met here.
-func (l *Local) fits(limits fringe.Limits) error {
-	const op = "site.fits"
-	if limits.CPU > l.cfg.CPU {
-		return &fringe.Error{Op: op, Kind: fringe.Invalid,
-			Message: fmt.Sprintf("the function needs %g cores; this site has %g", limits.CPU, l.cfg.CPU),
-			Cure:    "ask for fewer cores where the function lets you choose, or call it at a larger site"}
-	}
-	if limits.Memory > l.cfg.Memory {
-		return &fringe.Error{Op: op, Kind: fringe.Invalid,
-			Message: fmt.Sprintf("by its estimate for these inputs the function needs %d MiB of memory; this site gives at most %d MiB", limits.Memory>>20, l.cfg.Memory>>20),
-			Cure:    "ask for less, such as a smaller image, or call it at a site with more memory"}
-	}
-	return nil
 }
 
 // defaultPolicy is of functions that say nothing.
