@@ -11,6 +11,8 @@ from PIL import Image
 from sky_image import SkyImage
 from sky_plot import PREFIXES
 
+GROUND = dict(facecolor="#202020", alpha=0.6, edgecolor="none", pad=2)  # of labels: they are read on pixels and on blank ones
+
 
 def _frame(sky: SkyImage) -> tuple[list[float], str, float]:
     """Extent of offsets from the middle of the field, their symbol and size in arcsec; east is where the header has it."""
@@ -55,7 +57,7 @@ def channel_maps(sky: SkyImage, planes: np.ndarray, labels: list[str], panels: i
     for plot, channel in zip(plots.flat, chosen):
         shown = plot.imshow(planes[channel] * factor, origin="lower", extent=extent, cmap=colors, vmin=limits[0] * factor, vmax=limits[1] * factor)
         shown.cmap.set_bad("0.85")
-        plot.text(0.04, 0.95, labels[channel], transform=plot.transAxes, color="white", va="top", fontsize=9)
+        plot.text(0.04, 0.95, labels[channel], transform=plot.transAxes, color="white", va="top", fontsize=9, bbox=GROUND)
         plot.tick_params(color="white", direction="in", top=True, right=True)
         plot.locator_params(nbins=4)
     for plot in list(plots.flat)[len(chosen) :]:
@@ -78,6 +80,9 @@ def cut(line, image: np.ndarray, places: np.ndarray, labels: tuple[str, str], co
     shown = plot.pcolormesh(line.offsets, places, image * factor, cmap=colors, shading="nearest", rasterized=True) if len(places) > 1 else plot.imshow(
         image * factor, origin="lower", aspect="auto", cmap=colors, extent=[line.offsets[0], line.offsets[-1], places[0] - 0.5, places[0] + 0.5])
     plot.set_facecolor("0.85")
+    seen = line.offsets[np.isfinite(image).any(axis=0)]
+    if len(seen) > 1:
+        plot.set_xlim(seen[0] - line.step / 2, seen[-1] + line.step / 2)
     plot.set_xlabel(f"Offset along position angle {line.angle:.0f}° (″)", fontsize=12)
     plot.set_ylabel(labels[0], fontsize=12)
     plot.ticklabel_format(useOffset=False)
@@ -98,7 +103,7 @@ def animation(sky: SkyImage, planes: np.ndarray, labels: list[str], how: dict, n
     shown = plot.imshow(planes[chosen[0]] * factor, origin="lower", extent=extent, cmap=how["colors"], vmin=low * factor, vmax=high * factor)
     shown.cmap.set_bad("0.85")
     plot.set(xlabel=f"Relative right ascension ({symbol})", ylabel=f"Relative declination ({symbol})")
-    text = plot.text(0.03, 0.97, "", transform=plot.transAxes, color="white", va="top", fontsize=12)
+    text = plot.text(0.03, 0.97, "", transform=plot.transAxes, color="white", va="top", fontsize=12, bbox=GROUND)
     _beam(plot, sky, size)
     figure.colorbar(shown, ax=plot, pad=0.02).set_label(unit)
     canvas.draw()

@@ -124,8 +124,7 @@ def _draw(sky: SkyImage, within: np.ndarray, values: np.ndarray, name: str) -> N
     plot.plot((edges[1:] + edges[:-1]) / 2 * factor, expected, color="#b5442d", linewidth=1.3, label=f"Gaussian of the noise, {_readable(noise, unit, factor)}")
     plot.legend(frameon=False, fontsize=11 * page.zoom, loc="upper right")
     plot.set_xscale("asinh", linear_width=3 * noise * factor)
-    decades = 10.0 ** np.arange(np.ceil(np.log10(2 * noise * factor)), np.ceil(np.log10(max(np.abs(edges).max() * factor, 3 * noise * factor))) + 1)
-    plot.set_xticks([v for v in (*-decades[::-1], 0.0, *decades) if edges[0] * factor <= v <= edges[-1] * factor])
+    plot.set_xticks(_ticks(edges[0] * factor, edges[-1] * factor, 2 * noise * factor))
     plot.xaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
     plot.xaxis.set_minor_locator(NullLocator())
     plot.set_yscale("log")
@@ -135,6 +134,14 @@ def _draw(sky: SkyImage, within: np.ndarray, values: np.ndarray, name: str) -> N
     plot.set_title("histogram", fontsize=14 * page.zoom, pad=10 * page.zoom)
     plot.tick_params(which="both", direction="in", top=True, right=True, labelsize=11 * page.zoom)
     page.save(name)
+
+
+def _ticks(low: float, high: float, least: float) -> list[float]:
+    """0 and 1, 2, 5 times powers of ten on both sides, from `least` on; over many decades the powers alone."""
+    largest = max(abs(low), abs(high), 1.5 * least)
+    powers = 10.0 ** np.arange(np.floor(np.log10(least)), np.ceil(np.log10(largest)) + 1)
+    steps = powers if largest > 300 * least else np.outer(powers, (1, 2, 5)).ravel()
+    return [float(v) for v in (*-steps[::-1], 0.0, *steps) if low <= v <= high and (v == 0 or abs(v) >= least)]
 
 
 def _readable(noise: float, unit: str, factor: float) -> str:

@@ -95,7 +95,8 @@ def _draw(line: Cube, images: tuple[np.ndarray, ...], velocity: str, name: str) 
     page = SkyPlot(800, panels=3)
     zero, first, second = images
     title = str(line.header.get("OBJECT", "")).strip()
+    bright = zero > 0.1 * np.nanmax(zero)  # what sets the colours of the others: not single pixels of noise
     page.image(line.plane(zero), colors="inferno", title=" ".join(filter(None, (title, "integrated intensity"))), unit=f"{line.unit} km/s")
-    page.image(line.plane(first), colors="RdBu_r", limits=span(first, percentile=99.5), unit=f"km/s, {velocity}", title="mean velocity")
-    page.image(line.plane(second), colors="viridis", limits=span(second, minimum=0.0, percentile=99.5), unit="km/s", title="velocity dispersion")
+    page.image(line.plane(first), colors="RdBu_r", limits=span(first[bright], percentile=99.5), unit=f"km/s, {velocity}", title="mean velocity")
+    page.image(line.plane(second), colors="viridis", limits=span(second[bright], minimum=0.0, percentile=99.5), unit="km/s", title="velocity dispersion")
     page.save(name)

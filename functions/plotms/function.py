@@ -6,6 +6,7 @@ is left out. Of more than a million points every n-th row is drawn; the picture 
 
 from typing import Annotated, Literal, NamedTuple
 
+import matplotlib
 import numpy as np
 from fringe import Directory, File, In, Invalid, Out
 from matplotlib.figure import Figure
@@ -78,7 +79,7 @@ def main(
         raise Invalid(f"nothing is selected: {' '.join(str(error).split())}") from None
     if not groups:
         raise Invalid("there are no points: nothing is selected, or all of it is flagged")
-    draw(groups, xaxis, yaxis, coloraxis, title or vis.basename)
+    draw(groups, xaxis, yaxis, samples.names(vis.path, coloraxis, list(groups)), title or vis.basename)
     return Outputs(File("plot.png"), sum(len(x) for x, _ in groups.values()))
 
 
@@ -113,16 +114,17 @@ def value(block: samples.Block, axis: str) -> np.ndarray:
     return block.rows[axis][None, None] % DAY / 3600 if axis == "time" else block.rows[axis][None, None]
 
 
-def draw(groups: dict, xaxis: str, yaxis: str, coloraxis: str, title: str) -> None:
-    """Draw plot.png."""
+def draw(groups: dict, xaxis: str, yaxis: str, names: list[str], title: str) -> None:
+    """Draw plot.png; the groups have colours and names of their own."""
     figure = Figure(figsize=(9, 6), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     total = sum(len(x) for x, _ in groups.values())
     step = -(-total // POINTS)
-    for number, (x, y) in groups.items():
-        axes.plot(x[::step], y[::step], ".", markersize=2 if total > 2000 else 5, alpha=0.6, rasterized=True, label=f"{coloraxis} {number}")
-    axes.set(xlabel=LABELS[xaxis], ylabel=LABELS[yaxis], title=title + (f" (every {step}th point)" if step > 1 else ""))
+    colors = matplotlib.colormaps["turbo"](np.linspace(0.02, 0.98, len(groups))) if len(groups) > 10 else matplotlib.colormaps["tab10"].colors
+    for (x, y), color, name in zip(groups.values(), colors, names):
+        axes.plot(x[::step], y[::step], ".", color=color, markersize=2 if total > 2000 else 5, alpha=0.6, rasterized=True, label=name)
+    axes.set(xlabel=LABELS[xaxis], ylabel=LABELS[yaxis], title=title + (f" (one of {step} points)" if step > 1 else ""))
     axes.grid(alpha=0.25)
-    if 1 < len(groups) <= 20:
-        axes.legend(markerscale=4, fontsize="small", ncols=1 + len(groups) // 11, framealpha=0.8)
+    if 1 < len(groups) <= 64:
+        figure.legend(loc="outside right upper", markerscale=4 if total > 2000 else 1.5, fontsize="small", ncols=1 + len(groups) // 33, frameon=False)
     figure.savefig("plot.png")

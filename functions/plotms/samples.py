@@ -14,6 +14,8 @@ SPEED_OF_LIGHT = 299792458.0  # m/s
 ROWS = 20000  # read at once
 COLUMNS = {"data": "data", "corrected": "corrected_data", "model": "model_data"}
 INDICES = {"field": "FIELD_ID", "scan": "SCAN_NUMBER", "antenna1": "ANTENNA1", "antenna2": "ANTENNA2", "time": "TIME"}
+SUBTABLES = {"field": "FIELD", "antenna1": "ANTENNA"}  # whose rows have names
+PRODUCTS = {5: "RR", 6: "RL", 7: "LR", 8: "LL", 9: "XX", 10: "XY", 11: "YX", 12: "YY"}  # of the Stokes enumeration
 
 
 class Block(NamedTuple):
@@ -103,6 +105,16 @@ def _columns(path: str, name: str) -> list[np.ndarray]:
     cells = [np.asarray(table.getcell(name, row)) for row in range(table.nrows())]
     table.close()
     return cells
+
+
+def names(path: str, axis: str, numbers: list[int]) -> list[str]:
+    """What people call the values of an axis of INDICES, corr or spw: names as far as the table has them."""
+    told = {}
+    if axis in SUBTABLES:
+        told = {n: str(name) for n, name in enumerate(_columns(f"{path}/{SUBTABLES[axis]}", "NAME"))}
+    elif axis == "corr" and os.path.isdir(f"{path}/POLARIZATION"):
+        told = {n: PRODUCTS.get(int(kind), "") for n, kind in enumerate(_columns(f"{path}/POLARIZATION", "CORR_TYPE")[0])}
+    return [told.get(n) or f"{axis} {n}" for n in numbers]
 
 
 def averaged(block: Block, width: int) -> Block:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from astropy import units as u
 from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
@@ -21,6 +22,7 @@ class SkyImage:
     wcs: WCS | None  # celestial; None when the image has no such coordinates
     scale: np.ndarray  # size of a pixel along x and y, arcsec; 1 without coordinates
     origin: np.ndarray  # pixel (x, y), from 0, that offsets are measured from
+    channel: int = 0  # of the plane, from 0, along the spectral axis
 
     @classmethod
     def read(cls, path: str, channel: int = 0, polarization: int = 0) -> SkyImage:
@@ -34,13 +36,15 @@ class SkyImage:
                 if hdu is None:
                     raise ValueError("The FITS file has no image of two or more dimensions.")
                 header, data = hdu.header.copy(), hdu.data
+                if "BEAMS" in hdus and "BMAJ" not in header:
+                    header.update(_beam_of(hdus["BEAMS"], channel, polarization))
         except OSError as error:
             raise ValueError(f"This is not a FITS file that can be read: {error}") from error
         pixels = np.asarray(data[_plane(header, channel, polarization)], float)
         celestial = WCS(header).celestial
         if not celestial.has_celestial or celestial.naxis != 2:
-            return cls(pixels, header, None, np.ones(2), (np.array(pixels.shape[::-1]) - 1) / 2)
-        return cls(pixels, header, celestial, scale_of(celestial), celestial.wcs.crpix - 1)
+            return cls(pixels, header, None, np.ones(2), (np.array(pixels.shape[::-1]) - 1) / 2, channel)
+        return cls(pixels, header, celestial, scale_of(celestial), celestial.wcs.crpix - 1, channel)
 
     def crop(self, width: float, centre: np.ndarray) -> SkyImage:
         """The square of `width` arcsec around the pixel `centre` (x, y), as far as it is within the image."""
@@ -51,7 +55,7 @@ class SkyImage:
             raise ValueError(f"The field of {width:g} arcsec is smaller than two pixels; a pixel has {self.scale[0]:g} arcsec.")
         part = slice(low[1], high[1]), slice(low[0], high[0])
         wcs = self.wcs[part] if self.wcs is not None else None
-        return SkyImage(self.pixels[part], self.header, wcs, self.scale, self.origin - low)
+        return dataclasses.replace(self, pixels=self.pixels[part], wcs=wcs, origin=self.origin - low)
 
     def peak(self) -> np.ndarray:
         """Pixel (x, y) of the largest value."""
@@ -79,16 +83,23 @@ class SkyImage:
         return next((unit for unit in UNITS if width >= 3 * unit[2]), UNITS[-1])
 
     def frequency(self) -> float | None:
-        """Frequency of the plane's axis in Hz, when the header has it."""
+        """Frequency of the plane in Hz, when the header has such an axis."""
         for axis in range(3, self.header["NAXIS"] + 1):
             if str(self.header.get(f"CTYPE{axis}", "")).startswith("FREQ"):
-                return float(self.header[f"CRVAL{axis}"])
+                step = self.channel + 1 - self.header.get(f"CRPIX{axis}", 0.0)
+                return float(self.header[f"CRVAL{axis}"] + step * self.header.get(f"CDELT{axis}", 0.0))
         return None
 
 
 def scale_of(celestial: WCS) -> np.ndarray:
     """Size of a pixel along x and y in arcsec."""
     return proj_plane_pixel_scales(celestial) * 3600
+
+
+def _beam_of(beams: fits.BinTableHDU, channel: int, polarization: int) -> dict:
+    """The beam of a plane, as keywords, from the table of beams that CASA writes where planes have their own."""
+    rows = beams.data[(beams.data["CHAN"] == channel) & (beams.data["POL"] == polarization)]
+    return {key: float(rows[key][0]) * u.Unit(beams.columns[key].unit or "deg").to(u.deg) for key in ("BMAJ", "BMIN", "BPA")} if len(rows) else {}
 
 
 def _plane(header: fits.Header, channel: int, polarization: int) -> tuple[int, ...]:
