@@ -40,10 +40,10 @@ ORDER = ["Directory", "File", "list[Directory]", "bool", "int", "float", "list[b
 
 UNITS = {"imsize": "pixel", "cell": "arcsec", "scales": "pixel", "threshold": "Jy", "fluxdensity": "Jy", "computepastep": "deg", "rotatepastep": "deg", "lowerlimit": "deg",
          "upperlimit": "deg", "quackinterval": "s", "tolerance": "m", "splinetime": "s", "phasewrap": "deg", "preavg": "s", "rotmeas": "rad/m**2", "effdishdiam": "m",
-         "largestscale": "pixel", "npixels": "pixel", "maxuvwdistance": "m"}
+         "largestscale": "pixel", "fusedthreshold": "Jy/beam", "npixels": "pixel", "maxuvwdistance": "m"}
 AT_LEAST = {"imsize": 1, "niter": 0, "nterms": 1, "facets": 1, "minblperant": 1, "nchan": -1, "nmajor": -1, "cycleniter": -1, "whichrep": 0, "fitorder": 0, "growiterations": 0,
-            "nsigma": 0, "cyclefactor": 0, "scales": 0, "ngauss": 0, "degamp": 0, "degphase": 0, "winsize": 1, "halfwin": 1, "maxnpieces": 1, "decimate": 1, "quackinterval": 0}
-AT_MOST = {"gain": 1, "minpsffraction": 1, "maxpsffraction": 1, "psfcutoff": 1, "minchanfrac": 1, "imsize": 65536}
+            "nsigma": 0, "cyclefactor": 0, "scales": 0, "ngauss": 0, "degamp": 0, "degphase": 0, "winsize": 1, "halfwin": 1, "maxnpieces": 1, "decimate": 1, "quackinterval": 0, "moments": -1, "chanbin": 1}
+AT_MOST = {"gain": 1, "minpsffraction": 1, "maxpsffraction": 1, "psfcutoff": 1, "minchanfrac": 1, "imsize": 65536, "moments": 11}
 
 VIS = {"vis": "Directory"}
 IMAGE = {"imagename": "Directory | File"}
@@ -81,10 +81,21 @@ CUBE = {"class": "Directory", "location": "demo:cube.image"}
 PLANE = {"class": "Directory", "location": "demo:synthetic.image"}
 BEAM = {"class": "Directory", "location": "demo:cube.pb"}
 
-# Bytes for each pixel that tclean holds at a time: the padded complex grid and its transform, and the images of one plane;
-# nterms multiplies it (2n-1 point spread functions). Channels are done one after the other, but written all.
-TCLEAN_MEMORY = ("$(Math.ceil(1024 + (typeof inputs.imsize === 'number' ? inputs.imsize * inputs.imsize : inputs.imsize[0] * inputs.imsize[inputs.imsize.length - 1]) * "
-                 "(inputs.deconvolver === 'mtmfs' ? 3 * inputs.nterms : 1) * inputs.stokes.length * 160 / 1048576))")
+# MiB that tclean takes, fitted to measured peaks; docs/casa.md has the table. imsize comes first: an error names it. M is
+# millions of pixels of a plane, C those of a cube that are held at once: CASA takes 59 bytes for each to tell how many channels
+# go into the 4096 MiB that environments/casa/casasiteconfig.py lets it have; nchan of -1 counts as 64. The gridders of mosaics
+# and of w-projection add their convolution functions.
+TCLEAN_MEMORY = " ".join("""$((function () {
+var size = [].concat(inputs.imsize), P = inputs.stokes, polarizations = P === 'pseudoI' ? 1 : /^[RLXY]/.test(P) ? P.length / 2 : P.length;
+var M = size[0] * size[size.length - 1] * polarizations / 1048576;
+var S = inputs.scales === null ? 1 : Math.max(1, [].concat(inputs.scales).length), T = inputs.deconvolver === 'mtmfs' ? inputs.nterms : 1;
+var scaled = S > 1 && (T > 1 || inputs.deconvolver === 'multiscale') ? (2.5 * S * (S + 1) + 30 * S) * (2 * T - 1) / (T > 1 ? 2 : 1) : 0;
+var mosaic = /mosaic|aw/.test(inputs.gridder), plane = M * ((T > 1 ? 77 * T * (T + 1) / 2 : 75) + scaled + (mosaic ? 400 : 0));
+var all = /mfs|cont/.test(inputs.specmode) ? 0 : M * (inputs.nchan > 0 ? inputs.nchan : 64), C = Math.min(all, Math.max(M, 69));
+var planes = Math.abs(inputs.wprojplanes) === 1 ? 128 : inputs.wprojplanes;
+var functions = mosaic ? 2750 : /^w/.test(inputs.gridder) ? 3 * planes : 0;
+return Math.ceil(320 + plane + 46 * C + 14 * (all - C) + functions);
+})())""".split())
 
 TASKS = {
     "importuvfits": Review({"fitsfile": "File"}, makes={"vis": ("{vis}", "The measurement set")}, names={"vis": None},
@@ -144,9 +155,10 @@ TASKS = {
                          example={"imagename": SKY, "outfile": "part.image", "box": "10,10,40,40"}, keywords=("selection",)),
     "imhead": Review(IMAGE, returns="The header, or the value that was asked for", types={"mode": 'Literal["list", "history", "get", "summary"]', "hdvalue": "str"}, drop=("hdvalue",),
                      example={"imagename": SKY, "mode": "summary"}, keywords=("header",)),
-    "imstat": Review(IMAGE, returns="All statistics", types={"region": "str"},
-                     figures={"maximum": ("max.0", "", "Largest value"), "minimum": ("min.0", "", "Smallest value"), "mean": ("mean.0", "", "Mean"), "rms": ("rms.0", "", "Root mean square"),
-                              "sigma": ("sigma.0", "", "Standard deviation"), "flux": ("flux.0", "", "Integrated flux density, when the image has a beam"), "npts": ("npts.0", "", "Number of pixels")},
+    "imstat": Review(IMAGE, returns="All statistics", types={"region": "str", "algorithm": 'Literal["classic", "chauvenet", "biweight", "fit-half", "hinges-fences"]',
+                     "center": 'Literal["mean", "median", "zero"]', "clmethod": 'Literal["auto", "tiled", "framework"]'},
+                     figures={"maximum": ("max.0", "", "Largest value, in the unit of the image, as the next four"), "minimum": ("min.0", "", "Smallest value"), "mean": ("mean.0", "", "Mean"), "rms": ("rms.0", "", "Root mean square"),
+                              "sigma": ("sigma.0", "", "Standard deviation"), "flux": ("flux.0", "Jy", "Integrated flux density, when the image has a beam"), "npts": ("npts.0", "", "Number of pixels")},
                      example={"imagename": SKY}, keywords=("statistics",)),
     "immoments": Review(IMAGE, makes={"images": (("{outfile}*",), "The images of the moments; one has the name, of several each an ending such as .integrated")}, names={"outfile": "moment"},
                         types={"mask": "str", "moments": "int | list[int]"}, example={"imagename": CUBE, "moments": [0, 1], "excludepix": [-100, 0.02]}, keywords=("moments", "spectral line")),
@@ -267,7 +279,7 @@ def parameter_lines(p: Parameter, review: Review) -> tuple[bool, list[str]]:
         notes.append("writable=True")
     if p.name in UNITS and numeric:
         notes.append(f"unit={quoted(UNITS[p.name])}")
-    low, high = p.bounds.get("min", AT_LEAST.get(p.name)), p.bounds.get("max", AT_MOST.get(p.name))
+    low, high = p.bounds.get("min", None if "If negative" in p.text else AT_LEAST.get(p.name)), p.bounds.get("max", AT_MOST.get(p.name))
     notes += [f"minimum={low:g}"] if low is not None and numeric else []
     notes += [f"maximum={high:g}"] if high is not None and numeric else []
     return must, field_lines(p.name, kind, notes, p.text, None if must else repr_of(default))

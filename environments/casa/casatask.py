@@ -24,6 +24,13 @@ SELECTION = {"field": "field", "spw": "spw", "antenna": "baseline", "timerange":
 COLUMNS = {"corrected": "CORRECTED_DATA", "model": "MODEL_DATA"}
 FALLS_BACK = ("tclean", "exportuvfits")  # they take DATA when there is no CORRECTED_DATA
 RETURNED = "returned.json"
+KINDS = {  # inputs that are tables of another kind: what casacore calls it, and people
+    **dict.fromkeys(("imagename", "pbimage", "highres", "lowres", "template_image"), ("Image", "an image")),
+    **dict.fromkeys(("gaintable", "caltable"), ("Calibration", "a calibration table")),
+}
+FIELDS = ("reference", "transfer")  # inputs that name fields
+QUANTITIES = {"cell": "arcsec", "threshold": "Jy", "restfreq": "Hz", "reffreq": "Hz"}  # CASA would take a length for a flux density
+REGION = ("region", "box", "chans", "stokes")  # which part of an image
 LISTOBS = "see what the measurement set has with listobs"
 
 
@@ -62,6 +69,7 @@ class Task:
         for name in self.vis:
             for path in _listed(arguments.get(name)):
                 _check_measurement_set(name, path, arguments, "" if self.name in FALLS_BACK else COLUMNS.get(str(arguments.get("datacolumn")).lower(), ""))
+        _check_values(given)
         casatasks.casalog.showconsole(True)
         try:
             returned = getattr(casatasks, self.name)(**arguments)
@@ -166,6 +174,107 @@ def _check_measurement_set(name: str, path: str, arguments: dict, column: str) -
         selected = {k: v for k, v in arguments.items() if k in SELECTION and isinstance(v, str) and v}
         for keys in dict.fromkeys([*((k,) for k in selected), tuple(selected)]):
             _check_selection(ms, path, {k: selected[k] for k in keys})
+    finally:
+        table.done()
+        ms.done()
+
+
+def _check_values(given: dict) -> None:
+    """Refuse what CASA would find wrong only on its way, or not at all."""
+    for name, (kind, words) in KINDS.items():
+        for entry in _listed(given.get(name)):
+            if isinstance(entry, Directory) and _kind(entry.path) != kind:
+                raise Invalid(f"{entry.basename} is not {words}", name)
+    for name, unit in QUANTITIES.items():
+        for text in _listed(given.get(name)):
+            if isinstance(text, str) and text:
+                _check_quantity(name, text, unit)
+    image, vis = given.get("imagename"), given.get("vis")
+    if isinstance(image, (File, Directory)):
+        _check_region(image, {k: given[k] for k in REGION if isinstance(given.get(k), str) and given[k]})
+    if isinstance(vis, Directory):
+        _check_names(vis, given)
+
+
+def _kind(path: str) -> str:
+    """What a table says that it is; empty for what is no table."""
+    import casatools
+
+    table = casatools.table()
+    try:
+        table.open(path)
+        return table.info().get("type", "")
+    except RuntimeError:
+        return ""
+    finally:
+        table.done()
+
+
+def _check_quantity(name: str, text: str, unit: str) -> None:
+    import casatools
+
+    quanta = casatools.quanta()
+    try:
+        value = quanta.quantity(text)
+        good = quanta.getunit(value) == "" or quanta.compare(value, "1" + unit)
+    except RuntimeError:
+        good = False
+    if not good:
+        raise Invalid(f"{text!r} is not a value in {unit} or another unit of its kind", name, f"write a number and a unit, such as {unit}")
+
+
+def _check_region(image: File | Directory, given: dict) -> None:
+    """Refuse a part that the image does not have; the input alone that is wrong is named where there is one."""
+    import casatools
+
+    if not given:
+        return
+    opened, regions = casatools.image(), casatools.regionmanager()
+    try:
+        opened.open(image.path)
+        frame, shape = opened.coordsys().torecord(), [int(n) for n in opened.shape()]
+        for keys in dict.fromkeys([*((k,) for k in given), tuple(given)]):
+            try:
+                regions.frombcs(csys=frame, shape=shape, **{k: given[k] for k in keys})
+            except RuntimeError as error:
+                what = ", ".join(f"{k} {given[k]!r}" for k in keys)
+                raise Invalid(f"{what} is no part of {image.basename}, which has {' x '.join(map(str, shape))} pixels: {_sentence(error)}",
+                              keys[0] if len(keys) == 1 else "", "see what the image has with imhead") from None
+    finally:
+        opened.done()
+        regions.done()
+
+
+def _sentence(error: Exception) -> str:
+    """What casacore says, without where in its code."""
+    return " ".join(str(error).partition("... thrown by")[0].removeprefix("Exception:").split())
+
+
+def _check_names(vis: Directory, given: dict) -> None:
+    """Refuse a reference antenna and fields that the measurement set does not have."""
+    import casatools
+
+    table, ms = casatools.table(), casatools.ms()
+    try:
+        if isinstance(given.get("refant"), str):
+            table.open(os.path.join(vis.path, "ANTENNA"))
+            names = [str(n) for n in table.getcol("NAME")]
+            for antenna in filter(None, map(str.strip, given["refant"].split(","))):
+                if antenna not in names and not (antenna.isdigit() and int(antenna) < len(names)):
+                    raise Invalid(f"{vis.basename} has no antenna {antenna!r}; it has {', '.join(names)}", "refant")
+        for name in FIELDS:
+            text = ",".join(map(str, _listed(given.get(name))))
+            if not text:
+                continue
+            try:
+                ms.open(vis.path)
+                found = ms.msselect({"field": text})
+            except RuntimeError:
+                found = False
+            finally:
+                ms.close()
+            if not found:
+                raise Invalid(f"{vis.basename} has no field {text!r}", name, LISTOBS)
     finally:
         table.done()
         ms.done()

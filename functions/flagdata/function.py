@@ -482,7 +482,7 @@ def main(
                              NOTE: Pre-average across channels is not
                              supported for calibration tables
     """)] = False,
-    chanbin: Annotated[int | list[int], In(doc="""
+    chanbin: Annotated[int | list[int], In(minimum=1, doc="""
         Bin width for channel average in number of input channels
         Subparameter of mode='clip|tfcrop|rflag'
         Default: 1

@@ -39,7 +39,7 @@ class Outputs(NamedTuple):
 
 def main(
     imagename: Annotated[Directory | File, In(doc="Name of the input image")],
-    moments: Annotated[int | list[int], In(doc="List of moments you would like to compute")] = [0],
+    moments: Annotated[int | list[int], In(minimum=-1, maximum=11, doc="List of moments you would like to compute")] = [0],
     axis: Annotated[int | str, In(doc="The momement axis: ra, dec, lat, long, spectral, or stokes")] = "spectral",
     region: Annotated[str | list[str], In(doc="Region selection. Default is to use the full image.")] = "",
     box: Annotated[str, In(doc="Rectangular region(s) to select in direction plane. Default is to use the entire direction plane.")] = "",

@@ -4,7 +4,7 @@ This is the task imstat of CASA 6.7.0.31; scripts/casa_functions.py writes this 
 the texts of the inputs are those of CASA's documentation (Associated Universities, Inc.; LGPL).
 """
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from fringe import Directory, File, In, Out
 
@@ -33,12 +33,12 @@ TASK = Task(
 class Outputs(NamedTuple):
     """What imstat gives."""
 
-    maximum: Annotated[float | None, Out(doc="Largest value")]
+    maximum: Annotated[float | None, Out(doc="Largest value, in the unit of the image, as the next four")]
     minimum: Annotated[float | None, Out(doc="Smallest value")]
     mean: Annotated[float | None, Out(doc="Mean")]
     rms: Annotated[float | None, Out(doc="Root mean square")]
     sigma: Annotated[float | None, Out(doc="Standard deviation")]
-    flux: Annotated[float | None, Out(doc="Integrated flux density, when the image has a beam")]
+    flux: Annotated[float | None, Out(doc="Integrated flux density, when the image has a beam", unit="Jy")]
     npts: Annotated[float | None, Out(doc="Number of pixels")]
     returned: Annotated[File, Out(doc="All statistics", format="application/json")]
 
@@ -54,13 +54,13 @@ def main(
     stokes: Annotated[str, In(doc="Stokes planes to use. Default is to use all Stokes planes.")] = "",
     mask: Annotated[str, In(doc="Mask to use. Default is none.")] = "",
     stretch: Annotated[bool, In(doc="Stretch the mask if necessary and possible?")] = False,
-    algorithm: Annotated[str, In(doc="""
+    algorithm: Annotated[Literal["classic", "chauvenet", "biweight", "fit-half", "hinges-fences"], In(doc="""
         Algorithm to use. Supported values are "biweight", "chauvenet", "classic", "fit-half", and "hinges-fences". Minimum match is supported.
     """)] = "classic",
     fence: Annotated[float, In(doc="""
         Fence value for hinges-fences. A negative value means use the entire data set (ie default to the "classic" algorithm). Ignored if algorithm is not "hinges-fences".
     """)] = -1.0,
-    center: Annotated[str, In(doc="""
+    center: Annotated[Literal["mean", "median", "zero"], In(doc="""
         Center to use for fit-half. Valid choices are "mean", "median", and "zero". Ignored if algorithm is not "fit-half".
     """)] = "mean",
     lside: Annotated[bool, In(doc="""
@@ -72,10 +72,10 @@ def main(
     maxiter: Annotated[int, In(doc="""
         For chauvenet, this is the maximum number of iterations to attempt. Iterating will stop when either this limit is reached, or the zscore criterion is met. If negative, iterate until the zscore criterion is met. Ignored if algorithm is not "chauvenet".
     """)] = -1,
-    clmethod: Annotated[str, In(doc="""
+    clmethod: Annotated[Literal["auto", "tiled", "framework"], In(doc="""
         Method to use for calculating classical statistics. Supported methods are "auto", "tiled", and "framework". Ignored if algorithm is not "classic".
     """)] = "auto",
-    niter: Annotated[int, In(minimum=0, doc="""
+    niter: Annotated[int, In(doc="""
         For biweight, this is the maximum number of iterations to attempt. Iterating will stop when either this limit is reached, or the zscore criterion is met. If negative, do a fast, simple computation (see description). Ignored if the algorithm is not "biweight".
     """)] = 3,
 ) -> Outputs:

@@ -137,7 +137,7 @@ def main(
         Combine the input spws into a new output spw. Only supported when the number of channels is the same for all the spws.
     """)] = False,
     chanaverage: Annotated[bool, In(doc="Average data in channels.")] = False,
-    chanbin: Annotated[int | list[int], In(doc="Width (bin) of input channels to average to form an output channel.")] = 1,
+    chanbin: Annotated[int | list[int], In(minimum=1, doc="Width (bin) of input channels to average to form an output channel.")] = 1,
     hanning: Annotated[bool, In(doc="Hanning smooth data to remove Gibbs ringing.")] = False,
     regridms: Annotated[bool, In(doc="""
         Transform channel labels and visibilities to a different spectral reference frame. Notice that u,v,w data is not transformed.

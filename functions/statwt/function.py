@@ -56,7 +56,7 @@ def main(
         Length for binning in time to determine statistics. Can either be integer to be multiplied by the representative integration time, a quantity (string) in time units
     """)] = 1,
     slidetimebin: Annotated[bool, In(doc="Use a sliding window for time binning, as opposed to time block processing?")] = False,
-    chanbin: Annotated[int | str, In(doc="""
+    chanbin: Annotated[int | str, In(minimum=1, doc="""
         Channel bin width for computing weights. Can either be integer, in which case it is interpreted as number of channels to include in each bin, or a string "spw" or quantity with frequency units.
     """)] = "spw",
     minsamp: Annotated[int, In(doc="Minimum number of unflagged visibilities required for computing weights in a sample. Must be >= 2.")] = 2,

@@ -23,7 +23,7 @@ FRINGE = {
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
-    "memory": "$(Math.ceil(1024 + (typeof inputs.imsize === 'number' ? inputs.imsize * inputs.imsize : inputs.imsize[0] * inputs.imsize[inputs.imsize.length - 1]) * (inputs.deconvolver === 'mtmfs' ? 3 * inputs.nterms : 1) * inputs.stokes.length * 160 / 1048576))",
+    "memory": "$((function () { var size = [].concat(inputs.imsize), P = inputs.stokes, polarizations = P === 'pseudoI' ? 1 : /^[RLXY]/.test(P) ? P.length / 2 : P.length; var M = size[0] * size[size.length - 1] * polarizations / 1048576; var S = inputs.scales === null ? 1 : Math.max(1, [].concat(inputs.scales).length), T = inputs.deconvolver === 'mtmfs' ? inputs.nterms : 1; var scaled = S > 1 && (T > 1 || inputs.deconvolver === 'multiscale') ? (2.5 * S * (S + 1) + 30 * S) * (2 * T - 1) / (T > 1 ? 2 : 1) : 0; var mosaic = /mosaic|aw/.test(inputs.gridder), plane = M * ((T > 1 ? 77 * T * (T + 1) / 2 : 75) + scaled + (mosaic ? 400 : 0)); var all = /mfs|cont/.test(inputs.specmode) ? 0 : M * (inputs.nchan > 0 ? inputs.nchan : 64), C = Math.min(all, Math.max(M, 69)); var planes = Math.abs(inputs.wprojplanes) === 1 ? 128 : inputs.wprojplanes; var functions = mosaic ? 2750 : /^w/.test(inputs.gridder) ? 3 * planes : 0; return Math.ceil(320 + plane + 46 * C + 14 * (all - C) + functions); })())",
     "author": "The CASA team (CASA); the Fringe authors (interface)",
     "citation": "2022PASP..134k4501C CASA, the Common Astronomy Software Applications for Radio Astronomy; ascl:1107.013",
     "license": "LGPL-2.0-or-later",
@@ -1153,7 +1153,7 @@ def main(
         A score smaller than 0.0 will bias the solution towards larger scales.
         The effect of smallscalebias is more pronounced when using multi-scale relative to mtmfs.
     """)] = 0.0,
-    fusedthreshold: Annotated[float, In(doc="""
+    fusedthreshold: Annotated[float, In(unit="Jy/beam", doc="""
         Threshold for triggering Hogbom Clean (number in units of Jy).
 
         fusedthreshold = 0.0001  : 0.1 mJy.

@@ -58,7 +58,11 @@ requirements:
         }
   ResourceRequirement:
     coresMin: $(inputs.threads)
-    ramMin: $(inputs.memory)
+    # MiB, fitted to measured peaks (docs/casa.md): some 75 bytes for each pixel, more with scales, and for each of the images
+    # that are deconvolved together. At least 4096, of which w-stacking makes use.
+    ramMin: >-
+      $(inputs.memory !== null ? inputs.memory : Math.max(4096, Math.ceil(60 + inputs.size * (inputs.height === null ? inputs.size : inputs.height) / 1048576 *
+      (75 + (inputs.multiscale ? 95 : 0) + 12 * (inputs.join_channels ? inputs.channels_out : 1) * (inputs.join_polarizations ? inputs.polarizations.length : 1)))))
   EnvVarRequirement:
     envDef:
       OPENBLAS_NUM_THREADS: "1"
@@ -472,9 +476,8 @@ inputs:
     fringe:minimum: 1
     fringe:maximum: 256
   memory:
-    type: int
-    default: 4096
-    doc: Memory limit
+    type: int?
+    doc: Memory limit; when absent an estimate from the size of the image, at least 4096
     fringe:unit: Mibyte
     fringe:minimum: 512
 

@@ -38,6 +38,27 @@ class HostileTest(Case):
         self.refused(422, "/caltype", "antpos", "gencal", vis=ms, caltable="x", caltype="nonsense")
         self.refused(422, "/niterr", "niter", "tclean", vis=ms, niterr=1, **IMAGE)
 
+    def test_of_another_kind(self):
+        """A table of another kind than the input's, and values in another unit: CASA would take a length for a flux density."""
+        ms, _, _ = made(**SMALL)
+        table = call("gaincal", vis=ms, caltable="g.cal", refant="0")["caltable"]
+        self.refused(422, "/gaintable", "not a calibration table", "applycal", vis=ms, gaintable=ms)
+        self.refused(422, "/imagename", "not an image", "imstat", imagename=table)
+        for name, value in (("cell", "5 lightyears"), ("threshold", "1parsec"), ("restfreq", "1420 parsec")):
+            self.refused(422, f"/{name}", "is not a value in", "tclean", vis=ms, **IMAGE | {name: value})
+        self.refused(422, "/refant", "no antenna '99'; it has ea01", "gaincal", vis=ms, caltable="x", refant="99")
+        self.refused(422, "/reference", "no field 'nobody'", "fluxscale", vis=ms, caltable=table, fluxtable="x", reference=["nobody"])
+
+    def test_region(self):
+        """A part that the image does not have."""
+        ms, _, _ = made(**SMALL)
+        image = call("tclean", vis=ms, **IMAGE)["image"]
+        for name, value in (("box", "a,b"), ("box", "100,100,120,120"), ("chans", "5~9"), ("region", "a round thing"), ("stokes", "Q")):
+            with self.subTest(name, value=value):
+                self.refused(422, f"/{name}", "which has 64 x 64 x 1 x 1 pixels", "imstat", imagename=image, **{name: value})
+        self.refused(422, "/moments", "at most 11", "immoments", imagename=image, moments=99)
+        self.refused(422, "/algorithm", "biweight", "imstat", imagename=image, algorithm="nonsense")
+
     def test_own_words(self):
         """What CASA finds wrong only on its way is told in its own words."""
         ms, _, _ = made(**SMALL)
@@ -46,7 +67,8 @@ class HostileTest(Case):
     def test_too_large(self):
         """An image that the site cannot hold is refused by an estimate, before anything starts."""
         ms, _, _ = made(**SMALL)
-        self.refused(422, None, "MiB of memory", "tclean", vis=ms, **IMAGE | {"imsize": 60000, "stokes": "IQUV"})
+        self.refused(422, "/imsize", "MiB of memory by its estimate", "tclean", vis=ms, **IMAGE | {"imsize": 60000, "stokes": "IQUV"})
+        self.refused(422, "/size", "MiB of memory by its estimate", "wsclean", ms=ms, size=60000, scale=5)
 
     def test_outside(self):
         """A product cannot be named out of the call's directory."""
