@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,8 @@ type zygote struct {
 	d    *driver
 	spec fringe.Spec // of the call that it was started for
 	dir  string
+
+	turns chan struct{} // taken by each fork that is made and begins; see turn
 
 	ready chan struct{} // closed when the start has ended; then the next are set
 	nest  *process.Nest
@@ -91,7 +94,8 @@ func (s *Server) zygote(ctx context.Context, d *driver, spec fringe.Spec, way Wa
 			return nil, &fringe.Error{Op: "fork.zygote", Kind: fringe.Busy, Component: fringe.Start, RetryAfter: time.Second,
 				Message: fmt.Sprintf("%d fork servers are busy, and no more are allowed", s.cfg.Zygotes)}
 		}
-		z = &zygote{s: s, key: key, env: d.env, d: d, spec: spec, ready: make(chan struct{}), kinds: map[string]*kind{}}
+		z = &zygote{s: s, key: key, env: d.env, d: d, spec: spec, turns: make(chan struct{}, runtime.NumCPU()+1),
+			ready: make(chan struct{}), kinds: map[string]*kind{}}
 		s.zygotes[key] = z
 		var id fringe.InstanceID
 		id, z.dir = s.name(d.env.Name)
@@ -241,12 +245,18 @@ func (z *zygote) start(ctx context.Context, d *driver, spec fringe.Spec) (fringe
 	kept.StdoutMax, kept.StderrMax = 0, 0
 	k := z.kind(kept)
 	defer z.s.stir()
-	for f := z.take(k); f != nil; f = z.take(k) {
-		if f.Alive() {
-			in, err := f.Start(ctx, spec)
-			return in, Standby, err
-		}
-		f.Discard()
+	if f := z.take(k); f != nil {
+		in, err := f.Start(ctx, spec)
+		return in, Standby, err
+	}
+	done, err := z.turn(ctx)
+	if err != nil {
+		return nil, Fork, err
+	}
+	defer done()
+	if f := z.take(k); f != nil { // made while this call waited
+		in, err := f.Start(ctx, spec)
+		return in, Standby, err
 	}
 	how := Fork
 	if z.late != nil {
@@ -258,6 +268,25 @@ func (z *zygote) start(ctx context.Context, d *driver, spec fringe.Spec) (fringe
 	}
 	in, err := f.Start(ctx, spec)
 	return in, how, err
+}
+
+// settling is how long a fork that has been made keeps its turn: about what its
+// program takes to load a function.
+const settling = 15 * time.Millisecond
+
+// turn waits until a fork may be made. Calls that come together take turns in
+// the order in which they came: made all at once, none would run before most
+// could. The caller says when it is done.
+func (z *zygote) turn(ctx context.Context) (done func(), err error) {
+	select {
+	case z.turns <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-z.nest.Done():
+		return nil, &fringe.Error{Op: "fork.turn", Kind: fringe.Unavailable, Component: fringe.Start,
+			Message: fmt.Sprintf("the fork server of the environment %s has ended", z.env.Name)}
+	}
+	return func() { time.AfterFunc(settling, func() { <-z.turns }) }, nil
 }
 
 // kind gives the kind of calls of a spec.
@@ -276,6 +305,17 @@ func (z *zygote) kind(spec fringe.Spec) *kind {
 
 // take takes a fork that stands by; nil when there is none.
 func (z *zygote) take(k *kind) *process.Fork {
+	for f := z.next(k); f != nil; f = z.next(k) {
+		if f.Alive() {
+			return f
+		}
+		f.Discard()
+	}
+	return nil
+}
+
+// next takes the fork that stood by first, which may have ended.
+func (z *zygote) next(k *kind) *process.Fork {
 	z.s.mu.Lock()
 	defer z.s.mu.Unlock()
 	if len(k.free) == 0 {
@@ -293,7 +333,7 @@ func (s *Server) makeOne(ctx context.Context) bool {
 	if k == nil || ctx.Err() != nil {
 		return false
 	}
-	f, err := z.nest.Fork(ctx, k.spec, z.late, false)
+	f, err := z.standby(ctx, k)
 	s.mu.Lock()
 	k.making--
 	alive := s.zygotes[z.key] == z
@@ -302,7 +342,7 @@ func (s *Server) makeOne(ctx context.Context) bool {
 	}
 	s.mu.Unlock()
 	if err != nil {
-		if !z.ended() {
+		if ctx.Err() == nil && !z.ended() {
 			s.log.Warn("no fork stands by", "environment", z.env.Name, "err", err)
 		}
 		return false
@@ -311,6 +351,16 @@ func (s *Server) makeOne(ctx context.Context) bool {
 		f.Discard()
 	}
 	return alive
+}
+
+// standby makes a fork that stands by, after the calls that wait for one.
+func (z *zygote) standby(ctx context.Context, k *kind) (*process.Fork, error) {
+	done, err := z.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return z.nest.Fork(ctx, k.spec, z.late, false)
 }
 
 // lacking gives the kind for which a fork is to be made next; nil when there is
