@@ -295,6 +295,13 @@ func (j *Jobs) Expired(ctx context.Context, limit int) (found []Job, err error) 
 	return j.several(ctx, "jobs.Expired", `WHERE destruction IS NOT NULL AND phase <> 'ARCHIVED' AND destruction <= ? ORDER BY destruction LIMIT ?`, j.now().UnixNano(), limit)
 }
 
+// Outdated gives ARCHIVED jobs that ended before a moment and made nothing that
+// is the output of another job, in the order of acceptance from after one on.
+func (j *Jobs) Outdated(ctx context.Context, before time.Time, after int64, limit int) (found []Job, err error) {
+	return j.several(ctx, "jobs.Outdated", `AS old WHERE phase <> 'QUEUED' AND phase = 'ARCHIVED' AND seq > ? AND ended < ?
+		AND NOT EXISTS (SELECT 1 FROM jobs WHERE reused = old.id) ORDER BY seq LIMIT ?`, after, before.UnixNano(), limit)
+}
+
 // record is an error as it is stored.
 type record struct {
 	Kind      fringe.Kind      `json:"kind"`

@@ -15,7 +15,7 @@ const (
 	Aborted   Phase = "ABORTED"   // final: its owner or an operator stopped it
 	Held      Phase = "HELD"      // its owner must release it
 	Suspended Phase = "SUSPENDED" // the site took it off for a while; the site moves it on
-	Archived  Phase = "ARCHIVED"  // final: the products are gone, the record stays
+	Archived  Phase = "ARCHIVED"  // final: the products are gone, the record stays for as long as the site keeps it
 )
 
 // Phases gives all of them.

@@ -31,6 +31,7 @@ type Config struct {
 	Roots     []string      // directories whose files callers may name by path
 	Callbacks []string      // hosts and networks to which callbacks may go, beside public ones
 	Private   bool          // callers may name URLs of this machine and of private networks
+	Records   time.Duration // how long the record of an ARCHIVED job stays after its end; 0: for ever
 	Drain     time.Duration // how long a stop waits for running calls
 	QuotaMiB  int64         // data that one principal may keep, unless a quota of his own says otherwise; 0: no bound
 	UploadMiB int64         // largest file in a call's own body
@@ -48,7 +49,7 @@ func Defaults() Config {
 		name = "site"
 	}
 	return Config{Listen: DefaultListen, Name: name, CPU: float64(runtime.NumCPU()), MemoryMiB: totalMemoryMiB() * 3 / 4,
-		Queue: 100_000, PerOwner: 50_000, Instances: 4 * runtime.NumCPU(), Drain: 30 * time.Second, UploadMiB: 1024, SODA: "/ska/datasets/soda", LogLevel: "info", Log: os.Stderr}
+		Queue: 100_000, PerOwner: 50_000, Instances: 4 * runtime.NumCPU(), Records: 365 * 24 * time.Hour, Drain: 30 * time.Second, UploadMiB: 1024, SODA: "/ska/datasets/soda", LogLevel: "info", Log: os.Stderr}
 }
 
 // totalMemoryMiB reads the machine's memory; 4096 when it cannot be read.

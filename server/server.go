@@ -182,7 +182,7 @@ func (s *Server) join(ctx context.Context) error {
 		return err
 	}
 	s.site, err = site.New(site.Config{Dir: filepath.Join(dir, "scratch"), Python: python, Driver: dr, Forks: s.forks, Catalogue: ca, Builder: bu, Data: s.data, Jobs: s.jobs, Notify: sender,
-		Log: s.log, CPU: s.cfg.CPU, Memory: s.cfg.MemoryMiB << 20, Shares: s.cfg.Shares, Instances: s.cfg.Instances,
+		Log: s.log, CPU: s.cfg.CPU, Memory: s.cfg.MemoryMiB << 20, Shares: s.cfg.Shares, Instances: s.cfg.Instances, Records: s.cfg.Records,
 		Defaults: defaultLimits(), Hidden: hidden(dir)})
 	if err != nil {
 		return err

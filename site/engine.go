@@ -30,6 +30,8 @@ type engine struct {
 	site *Local
 	done chan struct{} // gets a token when an attempt has ended
 
+	purged time.Time // when old records were last looked at; loop's own
+
 	mu      sync.Mutex // guards all below
 	running map[fringe.CallID]*run
 	used    map[branch]float64
@@ -259,6 +261,10 @@ func (e *engine) reconcile(ctx context.Context) {
 	}
 	e.recover(ctx)
 	e.site.expire(ctx)
+	if now := time.Now(); now.Sub(e.purged) >= purgeEvery {
+		e.purged = now
+		e.site.purge(ctx, now)
+	}
 	overdue, err := e.site.cfg.Jobs.Overdue(ctx, 100)
 	if err != nil {
 		e.site.cfg.Log.Error("overdue jobs not looked at", "err", err)

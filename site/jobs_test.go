@@ -411,6 +411,44 @@ func TestDestruction(t *testing.T) {
 	}
 }
 
+// Old records go with a later look; not those of products that are still there.
+func TestOldRecordsGo(t *testing.T) {
+	cfg := servertest.Config(t.TempDir())
+	s := servertest.Start(t, cfg)
+	s.Tool("nonce", nonce)
+	soon := time.Now().Add(2 * time.Second)
+	run := func(a int, destruction *time.Time) client.Job {
+		t.Helper()
+		return ended(t, s, submit(t, s, client.NewJob{Function: "nonce", Inputs: map[string]any{"a": a}, Destruction: destruction}).ID)
+	}
+	kept := run(1, nil)
+	maker, old := run(2, &soon), run(3, &soon)
+	answered := run(2, nil)
+	if answered.Reused != maker.ID {
+		t.Fatalf("the job is of %q, want %q", answered.Reused, maker.ID)
+	}
+	for _, id := range []fringe.CallID{maker.ID, old.ID} {
+		servertest.Eventually(t, "it is archived", func() bool { return job(t, s, id).Phase == "ARCHIVED" })
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Records = time.Millisecond
+	s = servertest.Start(t, cfg)
+	servertest.Eventually(t, "the old record is gone", func() bool {
+		_, err := client.Get[client.Job](t.Context(), s.Client, "/api/v1/jobs/"+string(old.ID), nil)
+		return fringe.KindOf(err) == fringe.NotFound
+	})
+	for id, phase := range map[fringe.CallID]string{kept.ID: "COMPLETED", answered.ID: "COMPLETED", maker.ID: "ARCHIVED"} {
+		if j := job(t, s, id); j.Phase != phase {
+			t.Errorf("%s is %s, want %s", id, j.Phase, phase)
+		}
+	}
+	if _, err := client.Get[client.Provenance](t.Context(), s.Client, "/api/v1/jobs/"+string(maker.ID)+"/provenance", nil); err != nil {
+		t.Errorf("the provenance of a product that is there: %v", err)
+	}
+}
+
 // TestSaturation fills the queue: more is refused before it is accepted, and
 // what is accepted is done.
 func TestSaturation(t *testing.T) {

@@ -38,6 +38,7 @@ type Config struct {
 	Shares    Shares        // between those whose tasks wait
 	Policy    fringe.Policy // for functions that say nothing
 	Instances int           // warm instances at most
+	Records   time.Duration // how long the record of an ARCHIVED job stays after its end; 0: for ever
 	Defaults  fringe.Limits // for functions and environments that say nothing
 	Hidden    []string      // paths of the host that no instance sees
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -118,10 +119,8 @@ func showJob(w io.Writer, j *client.Job) {
 	if j.Destruction != nil {
 		line("goes", "%s", j.Destruction.Local().Format(time.RFC3339))
 	}
-	line("inputs", "%s", j.Inputs)
-	if len(j.Outputs) > 0 {
-		line("outputs", "%s", j.Outputs)
-	}
+	showValues(w, "inputs", j.Inputs)
+	showValues(w, "outputs", j.Outputs)
 	if j.Reused != "" {
 		line("answered", "from the store; made by the job %s", j.Reused)
 	}
@@ -130,6 +129,25 @@ func showJob(w io.Writer, j *client.Job) {
 	}
 	if j.Error != nil {
 		explain(w, j.Error.Err())
+	}
+}
+
+// showValues writes an input or output object, a value a line; nothing when it
+// is empty.
+func showValues(w io.Writer, what string, doc json.RawMessage) {
+	var values map[string]any
+	if fringe.Unmarshal(doc, &values) != nil || len(values) == 0 {
+		return
+	}
+	fmt.Fprintln(w, what)
+	wide := 0
+	for name := range values {
+		wide = max(wide, len(name))
+	}
+	for _, name := range sortedKeys(values) {
+		if values[name] != nil {
+			fmt.Fprintf(w, "  %-*s  %s\n", wide, name, brief(values[name]))
+		}
 	}
 }
 

@@ -71,6 +71,7 @@ of services end, leaves tasks running for the next start, then stops.`,
 	f.StringSliceVar(&cfg.Callbacks, "callback-allow", nil, "host or network (10.1.0.0/16) to which callbacks may go, beside public ones")
 	f.StringSliceVar(&cfg.Roots, "data-root", nil, "directory whose files callers may name by path (operators may name any)")
 	f.BoolVar(&cfg.Private, "private-urls", false, "callers may name URLs of this machine and of private networks (operators may name any)")
+	f.DurationVar(&cfg.Records, "records", cfg.Records, "how long the record of an ARCHIVED job stays after its end; 0 is for ever")
 	f.DurationVar(&cfg.Drain, "drain", cfg.Drain, "how long a stop waits for running calls")
 	f.Int64Var(&cfg.QuotaMiB, "quota", cfg.QuotaMiB, "MiB of data that one principal may keep, unless he has a quota of his own; 0 is no bound")
 	f.Int64Var(&cfg.UploadMiB, "max-upload", cfg.UploadMiB, "MiB of the largest file in a call's own body")
