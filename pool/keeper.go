@@ -204,7 +204,7 @@ func (p *Pool) join(i *instance) {
 		if w == nil {
 			break
 		}
-		v.assign(i)
+		v.assign(i, i.used)
 		v.cold++
 		w.granted <- grant{inst: i, took: i.took, cold: true}
 	}

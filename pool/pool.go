@@ -40,6 +40,11 @@ const (
 	minBackoff = 100 * time.Millisecond
 	maxBackoff = 30 * time.Second
 	stopSlack  = 30 * time.Second // beyond grace that a stop may take
+
+	brief = 150 * time.Microsecond  // what short calls take at most: about what the server's part of one takes
+	short = 2500 * time.Microsecond // a wait in line behind short calls that is shorter wakes no further instance
+	long  = 50 * time.Millisecond   // a call that shows that not all are short
+	calm  = time.Second             // after such a call
 )
 
 // Instance is what the pool keeps: running code that takes calls.
@@ -70,6 +75,7 @@ type Config struct {
 	StartTimeout time.Duration // bound of one start; 2 minutes when 0
 	Grace        time.Duration // between SIGTERM and SIGKILL of an instance that is stopped; 5 s when 0
 	Patience     time.Duration // a wait shorter than this does not start a further instance; DefaultPatience when 0
+	Busy         int           // instances of a version with a call, above which short calls wait in line though another is idle; half the number of CPUs, at least 1, when 0
 }
 
 // Pool is the warm instances of a site.
@@ -111,6 +117,8 @@ type version struct {
 	slots    int // calls that are with an instance
 
 	mean    time.Duration // moving mean of the calls' duration; 0: none has ended
+	usual   time.Duration // the same, in which no call counts for more than twice what is brief
+	slow    time.Time     // when a long call ended last
 	failed  int           // starts that failed in a row
 	blocked time.Time     // no start before
 	cause   error         // of the last start that failed
@@ -125,6 +133,7 @@ type instance struct {
 	busy int
 	uses int           // calls that it was given
 	used time.Time     // when its last call ended, or it started
+	from time.Time     // when the call that it handles began
 	took time.Duration // its start
 	gone bool          // it takes no further call
 	quit chan struct{} // closed when its keeper must stop it
@@ -138,7 +147,7 @@ func New(cfg Config) (*Pool, error) {
 	for _, d := range []struct {
 		v       *int
 		without int
-	}{{&cfg.Max, DefaultMax}, {&cfg.Starts, max(2, runtime.NumCPU())}} {
+	}{{&cfg.Max, DefaultMax}, {&cfg.Starts, max(2, runtime.NumCPU())}, {&cfg.Busy, max(1, runtime.NumCPU()/2)}} {
 		if *d.v <= 0 {
 			*d.v = d.without
 		}
@@ -292,7 +301,7 @@ func (p *Pool) acquire(ctx context.Context, c *fringe.Call, waits *waited, first
 		p.active++
 	}
 	v := p.version(c.Function)
-	if i := v.take(c, p.cfg.Patience); i != nil {
+	if i := p.take(v, c); i != nil {
 		v.warm++
 		if v.policy.Uses > 0 {
 			p.need(v)
@@ -351,9 +360,15 @@ func (w *waited) add(d time.Duration, g grant) {
 	w.queue += d - start
 }
 
-// take gives an instance for the call, or nil: the most recently used one that
-// is free, else the one with the shortest line.
-func (v *version) take(c *fringe.Call, patience time.Duration) *instance {
+// take gives an instance for the call, or nil: one in whose short line it may
+// wait, else the most recently used one that is free, else the one with the
+// shortest line.
+func (p *Pool) take(v *version, c *fringe.Call) *instance {
+	now := time.Now()
+	if i := v.behind(c, now, p.cfg.Busy); i != nil {
+		v.assign(i, now)
+		return i
+	}
 	var best *instance
 	for n := len(v.live) - 1; n >= 0; n-- {
 		i := v.live[n]
@@ -365,14 +380,39 @@ func (v *version) take(c *fringe.Call, patience time.Duration) *instance {
 			best = i
 			break
 		}
-		if v.queue.len == 0 && !v.spent(i) && i.busy < v.policy.Concurrency+v.line(i, c, patience) && (best == nil || i.busy < best.busy) {
+		if v.queue.len == 0 && !v.spent(i) && i.busy < v.policy.Concurrency+v.line(i, c, p.cfg.Patience) && (best == nil || i.busy < best.busy) {
 			best = i
 		}
 	}
 	if best == nil || best.dead() {
 		return nil
 	}
-	v.assign(best)
+	v.assign(best, now)
+	return best
+}
+
+// behind gives the instance in whose line the call waits for less than short,
+// or nil when fewer are busy than may be, or calls may be long: by what calls
+// took, and by how long each instance has had the one that it handles.
+func (v *version) behind(c *fringe.Call, now time.Time, most int) *instance {
+	if v.usual == 0 || v.usual > brief || v.queue.len > 0 || now.Sub(v.slow) < calm {
+		return nil
+	}
+	var best *instance
+	busy := 0
+	for _, i := range v.live {
+		if i.busy == 0 {
+			continue
+		}
+		busy++
+		n := v.line(i, c, short)
+		if n > 0 && i.busy < v.policy.Concurrency+n && now.Sub(i.from) < short && (best == nil || i.busy < best.busy) {
+			best = i
+		}
+	}
+	if busy < most || best == nil || best.dead() {
+		return nil
+	}
 	return best
 }
 
@@ -383,7 +423,10 @@ func (v *version) free(i *instance) bool { return i.busy < v.policy.Concurrency 
 func (v *version) spent(i *instance) bool { return v.policy.Uses > 0 && i.uses >= v.policy.Uses }
 
 // assign gives the instance a call.
-func (v *version) assign(i *instance) {
+func (v *version) assign(i *instance, now time.Time) {
+	if i.busy == 0 {
+		i.from = now
+	}
 	i.busy++
 	i.uses++
 	v.slots++
@@ -448,8 +491,11 @@ func (p *Pool) release(i *instance, begin time.Time, last bool) {
 			begin = i.used
 		}
 		v.learn(now.Sub(begin))
+		if now.Sub(begin) > long {
+			v.slow = now
+		}
 	}
-	i.used = now
+	i.used, i.from = now, now
 	if i.gone || i.dead() || v.spent(i) {
 		i.drop()
 		p.need(v)
@@ -463,7 +509,7 @@ func (p *Pool) release(i *instance, begin time.Time, last bool) {
 	}
 	for v.queue.first != nil && !v.spent(i) && i.busy < v.policy.Concurrency+v.line(i, v.queue.first.call, p.cfg.Patience) {
 		w := v.queue.pop()
-		v.assign(i)
+		v.assign(i, now)
 		v.warm++
 		w.granted <- grant{inst: i}
 	}
@@ -471,11 +517,13 @@ func (p *Pool) release(i *instance, begin time.Time, last bool) {
 
 // learn takes the duration of a call into the mean.
 func (v *version) learn(d time.Duration) {
+	few := min(d, 2*brief)
 	if v.mean == 0 {
-		v.mean = max(1, d)
+		v.mean, v.usual = max(1, d), max(1, few)
 		return
 	}
 	v.mean = max(1, v.mean+(d-v.mean)/8)
+	v.usual = max(1, v.usual+(few-v.usual)/8)
 }
 
 // enqueue puts a call in the queue and starts what the policy allows. The

@@ -486,11 +486,13 @@ func TestUses(t *testing.T) {
 		if results, errs := many(p, fn, 7); len(results) != 7 {
 			t.Errorf("%d answers of 7 calls at once: %v", len(results), errs)
 		}
-		for _, w := range s.started {
-			if len(w.calls) > 1 {
-				t.Errorf("an instance had %d calls, want 1", len(w.calls))
+		s.set(func(s *site) {
+			for _, w := range s.started {
+				if len(w.calls) > 1 {
+					t.Errorf("an instance had %d calls, want 1", len(w.calls))
+				}
 			}
-		}
+		})
 		time.Sleep(2 * time.Second)
 		if c := s.now(); c.live != 2 || c.most > 3 {
 			t.Errorf("%+v, want 2 live, 3 at most", c)
@@ -747,6 +749,81 @@ func TestLine(t *testing.T) {
 			if w := s.instance(n); w.most != 1 {
 				t.Errorf("%d long calls at once at an instance, want 1", w.most)
 			}
+		}
+	})
+}
+
+// TestShortLine lets short calls wait for the busy instance, and wakes the
+// others for calls that are long, or have become long.
+func TestShortLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{callTime: 100 * time.Microsecond, line: 63}
+		p := open(t, s, pool.Config{Busy: 1})
+		fn := function("f", fringe.Warm{Min: 3, Max: 3})
+		p.Keep(fn)
+		synctest.Wait()
+		used := func() (n int) {
+			for k := range 3 {
+				w := s.instance(k)
+				w.mu.Lock()
+				n += min(1, w.most)
+				w.most = 0
+				w.mu.Unlock()
+			}
+			return n
+		}
+		call(p, fn)
+		used()
+		many(p, fn, 60)
+		if n := used(); n != 3 {
+			t.Errorf("%d instances for 60 short calls, want 3: a line is a few milliseconds long at most", n)
+		}
+		many(p, fn, 8)
+		if n := used(); n != 1 {
+			t.Errorf("%d instances for 8 short calls, want 1", n)
+		}
+
+		s.set(func(s *site) { s.callTime = time.Minute })
+		go call(p, fn)
+		synctest.Wait()
+		s.set(func(s *site) { s.callTime = 100 * time.Microsecond })
+		time.Sleep(3 * time.Millisecond)
+		begin := time.Now()
+		call(p, fn)
+		if took := time.Since(begin); took > time.Millisecond {
+			t.Errorf("a short call waits %v behind one that has become long", took)
+		}
+
+		time.Sleep(2 * time.Minute)
+		s.set(func(s *site) { s.callTime = time.Millisecond })
+		for range 200 {
+			call(p, fn)
+		}
+		used()
+		many(p, fn, 2)
+		if n := used(); n != 2 {
+			t.Errorf("%d instances for 2 calls of a millisecond, want 2", n)
+		}
+		s.set(func(s *site) { s.callTime = 100 * time.Microsecond })
+		for range 200 {
+			call(p, fn) // the mean is of short ones again
+		}
+		s.set(func(s *site) { s.callTime = 60 * time.Millisecond })
+		call(p, fn)
+		used()
+		s.set(func(s *site) { s.callTime = 100 * time.Microsecond })
+		many(p, fn, 3)
+		if n := used(); n != 3 {
+			t.Errorf("%d instances just after a long call, want 3", n)
+		}
+		time.Sleep(time.Second)
+		for range 200 {
+			call(p, fn)
+		}
+		used()
+		many(p, fn, 3)
+		if n := used(); n != 1 {
+			t.Errorf("%d instances for 3 short calls later on, want 1", n)
 		}
 	})
 }
