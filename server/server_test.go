@@ -151,7 +151,11 @@ func TestStartFails(t *testing.T) {
 	if err := before.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mount("", readOnly, "", syscall.MS_REMOUNT|syscall.MS_RDONLY|syscall.MS_BIND, ""); err != nil {
+	servertest.Eventually(t, "the file system is read-only; a process that is just being started may hold a file", func() bool {
+		err = syscall.Mount("", readOnly, "", syscall.MS_REMOUNT|syscall.MS_RDONLY|syscall.MS_BIND, "")
+		return !errors.Is(err, syscall.EBUSY)
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	link := filepath.Join(t.TempDir(), "link")
