@@ -62,11 +62,11 @@ func (e *engine) loop(ctx context.Context) {
 	defer look.Stop()
 	e.recover(ctx)
 	for {
-		started, err := e.round(ctx)
+		vain, err := e.round(ctx)
 		if err != nil && ctx.Err() == nil {
 			e.site.cfg.Log.Error("queued jobs not started", "err", err)
 		}
-		if started == 0 { // many that come at once are looked at together
+		if vain { // many that come at once are looked at together
 			select {
 			case <-time.After(breath):
 			case <-ctx.Done():
@@ -110,19 +110,20 @@ func (e *engine) situation(waiting []jobs.Waiting) situation {
 	return s
 }
 
-// round starts the jobs whose turn it is and says how many.
-func (e *engine) round(ctx context.Context) (started int, err error) {
+// round starts the jobs whose turn it is. It is vain when it looked at those
+// that wait and started none.
+func (e *engine) round(ctx context.Context) (vain bool, err error) {
 	if e.site.cfg.Jobs.QueuedCount() == 0 || e.full() {
-		return 0, nil
+		return false, nil
 	}
 	waiting, err := e.site.cfg.Jobs.Heads(ctx)
 	if err != nil {
-		return 0, err
+		return true, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return 0, nil
+		return false, nil
 	}
 	fresh := waiting[:0]
 	for _, w := range waiting {
@@ -135,7 +136,7 @@ func (e *engine) round(ctx context.Context) (started int, err error) {
 	for _, w := range start {
 		e.begin(ctx, w, nil)
 	}
-	return len(start), nil
+	return len(start) == 0, nil
 }
 
 // full says whether no job can start, so that there is nothing to look at.
