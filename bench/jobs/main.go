@@ -137,6 +137,27 @@ func fill(s *local.Site) error {
 	return err
 }
 
+// unfill ends the task that has the site's cores.
+func unfill(s *local.Site) error {
+	ctx := context.Background()
+	page, err := client.Send[client.Page[client.Job]](ctx, s.Client, "GET", "/api/v1/jobs?phase=EXECUTING&function=sleeper", nil)
+	for _, job := range page.Items {
+		if err == nil {
+			_, err = client.Send[client.Job](ctx, s.Client, "POST", "/api/v1/jobs/"+string(job.ID)+"/abort", nil)
+		}
+	}
+	return err
+}
+
+// stop ends the task that has the site's cores, which would go on, and stops
+// the site.
+func stop(s *local.Site) {
+	if err := unfill(s); err != nil {
+		log.Print(err)
+	}
+	s.Stop()
+}
+
 func overhead(bin string, rounds int) error {
 	s, err := start(bin)
 	if err != nil {
@@ -169,7 +190,7 @@ func ledger(bin string, rounds, many int) error {
 		if err != nil {
 			return err
 		}
-		defer s.Stop()
+		defer stop(s)
 		sites[i] = s
 	}
 	begin := time.Now()

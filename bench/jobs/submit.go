@@ -71,7 +71,7 @@ func submit(bin string, rounds int, d *disk) error {
 		if err != nil {
 			return err
 		}
-		defer s.Stop()
+		defer stop(s)
 		if err := fill(s); err != nil {
 			return err
 		}
