@@ -22,7 +22,7 @@ import source
 import spectral
 
 FRINGE = {
-    "version": "1.0.0",
+    "version": "1.0.1",
     "environment": "astro",
     "shape": "service",
     "cpu": 1,
@@ -60,7 +60,7 @@ def main(
     part = [slice(0, size) for size in found.shape]
     blank = None
     if outline is not None:
-        pixels, whole = region.to_pixels(outline, centre, found.wcs)
+        pixels, whole = region.to_pixels(outline, centre, found.wcs, found.frame)
         corner = _box(pixels, whole, found.shape)
         if corner is None:
             return Outputs(None)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import BaseCoordinateFrame, SkyCoord
 from astropy.wcs import WCS
-from astropy.wcs.utils import wcs_to_celestial_frame
 
 STEPS = 360  # points of a circle's outline; their chords stay within 4e-5 of the radius
 EDGE = 16  # points of each side of a polygon, along the great circle, or of a range
+CROSSINGS = 1 << 20  # of rows and sides that are looked at together
+_angles = np.linspace(0, 2 * np.pi, STEPS, endpoint=False)
+_cos, _sin = np.cos(_angles), np.sin(_angles)
 
 
 def circle(longitude: float, latitude: float, radius: float) -> np.ndarray:
     """Outline (points, 2) in degrees of all that is within `radius` of a place."""
-    angle, (lon, lat, r) = np.linspace(0, 2 * np.pi, STEPS, endpoint=False), np.radians((longitude, latitude, radius))
-    sin_lat = np.sin(lat) * np.cos(r) + np.cos(lat) * np.sin(r) * np.cos(angle)
-    east = np.sin(angle) * np.sin(r) * np.cos(lat)
-    return np.degrees(np.c_[lon + np.arctan2(east, np.cos(r) - np.sin(lat) * sin_lat), np.arcsin(np.clip(sin_lat, -1, 1))])
+    lon, lat, r = map(math.radians, (longitude, latitude, radius))
+    sin_lat = math.sin(lat) * math.cos(r) + math.cos(lat) * math.sin(r) * _cos
+    east = _sin * (math.sin(r) * math.cos(lat))
+    outline = np.empty((STEPS, 2))
+    outline[:, 0] = lon + np.arctan2(east, math.cos(r) - math.sin(lat) * sin_lat)
+    outline[:, 1] = np.arcsin(np.minimum(np.maximum(sin_lat, -1), 1))
+    return np.degrees(outline, out=outline)
 
 
 def polygon(corners: list[float]) -> np.ndarray:
@@ -42,18 +49,17 @@ def box(limits: list[float]) -> np.ndarray:
     return np.concatenate([np.c_[side] for side in sides])
 
 
-def to_pixels(outline: np.ndarray, centre: np.ndarray, wcs: WCS) -> tuple[np.ndarray, bool]:
-    """The outline (ICRS) in pixels from 0, and whether the projection shows all of it.
+def to_pixels(outline: np.ndarray, centre: np.ndarray, wcs: WCS, frame: BaseCoordinateFrame | None) -> tuple[np.ndarray, bool]:
+    """The outline (ICRS) in pixels from 0, and whether the projection shows all of it; `frame` is that of `wcs`, None for ICRS.
 
     An outline of which a part is beyond what the projection can show keeps the
     places that are shown; that of `centre` is the last one.
     """
     places = np.vstack([outline, centre])
-    frame = wcs_to_celestial_frame(wcs)
-    if frame.name != "icrs":
+    if frame is not None:
         there = SkyCoord(places, unit="deg", frame="icrs").transform_to(frame)
         places = np.c_[there.spherical.lon.deg, there.spherical.lat.deg]
-    pixels = np.transpose(wcs.all_world2pix(places[:, 0], places[:, 1], 0, quiet=True))
+    pixels = wcs.all_world2pix(places, 0, quiet=True)
     shown = np.isfinite(pixels).all(1)
     return (pixels[:-1] if shown[:-1].all() else pixels[shown]), bool(shown[:-1].all())
 
@@ -67,8 +73,11 @@ def inside(pixels: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     x, y = (pixels - low).T
     next_x, next_y = np.roll(x, -1), np.roll(y, -1)
     change = np.zeros((height, width + 1), np.int8)
-    for row in range(height):
-        crosses = (y <= row) != (next_y <= row)
-        at = x[crosses] + (row - y[crosses]) * (next_x - x)[crosses] / (next_y - y)[crosses]
-        np.add.at(change[row], np.clip(np.ceil(at), 0, width).astype(int), 1)
+    step = max(1, CROSSINGS // len(x))
+    for first in range(0, height, step):
+        rows = np.arange(first, min(first + step, height))[:, None]
+        row, side = np.nonzero((y <= rows) != (next_y <= rows))
+        row += first
+        at = x[side] + (row - y[side]) * (next_x - x)[side] / (next_y - y)[side]
+        np.add.at(change, (row, np.clip(np.ceil(at), 0, width).astype(int)), 1)
     return (np.cumsum(change, 1)[:, :width] & 1).astype(bool)

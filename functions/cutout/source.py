@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import collections
+import mmap
 import os
 import re
+from typing import NamedTuple
 
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
+from astropy.wcs.utils import wcs_to_celestial_frame
 
 import spectral
 
@@ -17,6 +20,16 @@ BLOCK = 2880
 STRUCTURE = re.compile(r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|CHECKSUM|DATASUM|END")
 POLARIZATIONS = {1: "I", 2: "Q", 3: "U", 4: "V", -1: "RR", -2: "LL", -3: "RL", -4: "LR", -5: "XX", -6: "YY", -7: "XY", -8: "YX"}
 _known: collections.OrderedDict[tuple, Source] = collections.OrderedDict()
+
+
+class Moving(NamedTuple):
+    """A card of the header that is another one in a part."""
+
+    at: int  # its place among the cards
+    key: str
+    kind: str  # CRPIX, CDELT or CD
+    axis: int  # of the pixels, from 1
+    value: float
 
 
 def of(path: str) -> Source:
@@ -52,10 +65,16 @@ class Source:
         self.wcs = full.celestial if full.has_celestial else None
         if self.wcs is None or (full.wcs.lng, full.wcs.lat) != (0, 1):
             raise ValueError("The image's first two axes are not longitude and latitude on the sky.")
+        frame = wcs_to_celestial_frame(self.wcs)
+        self.frame = None if frame.name == "icrs" else frame
         self.spectral = spectral.axis_of(self.header)
         self._edges = None
         cards = (text[i : i + 80] for text in map(str, self.header.cards) for i in range(0, len(text), 80))
         self.cards = [card for card in cards if not STRUCTURE.fullmatch(card[:8].strip())]
+        keys = [card[:8].strip() for card in self.cards]
+        self.keys = set(keys)
+        found = ((at, key, re.fullmatch(r"(CRPIX|CDELT)(\d)[A-Z]?|(CD)(\d)_(\d)[A-Z]?", key)) for at, key in enumerate(keys))
+        self.moving = [Moving(at, key, m[1] or m[3], int(m[2] or m[5]), self.header[key]) for at, key, m in found if m]
 
     def edges(self) -> np.ndarray:
         """Wavelengths of the channels' edges."""
@@ -77,7 +96,8 @@ class Source:
         if self.offset is None:
             with fits.open(path, do_not_scale_image_data=True) as hdus:
                 return hdus[self.number].data.astype(self.type)
-        return np.memmap(path, self.type, "r", self.offset, self.shape)
+        with open(path, "rb") as file:
+            return np.ndarray(self.shape, self.type, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), self.offset)
 
     def write(self, path: str, part: tuple[slice, ...], mask: np.ndarray | None, history: str, name: str) -> None:
         """Write the part of the image at `path` as the file `name`; pixels of a plane outside of the mask are blank."""
@@ -102,25 +122,21 @@ class Source:
     def _header(self, part: tuple[slice, ...], shape: tuple[int, ...], kind: np.dtype, scaled: bool, history: str) -> bytes:
         """The header of a part: every reference pixel moves with its corner."""
         bits = -8 * kind.itemsize if kind.kind == "f" else 8 * kind.itemsize
-        cards = [card("SIMPLE", True), card("BITPIX", bits), card("NAXIS", len(shape))]
-        cards += [card(f"NAXIS{n}", size) for n, size in enumerate(reversed(shape), 1)]
+        head = [card("SIMPLE", True), card("BITPIX", bits), card("NAXIS", len(shape))]
+        head += [card(f"NAXIS{n}", size) for n, size in enumerate(reversed(shape), 1)]
         corners = {n: (s.start, s.step or 1) for n, s in enumerate(reversed(part), 1)}
-        present = set()
-        for text in self.cards:
-            key = text[:8].strip()
-            moved = re.fullmatch(r"(CRPIX|CDELT)(\d)[A-Z]?|CD(\d)_(\d)[A-Z]?", key)
-            axis = int(moved[2] or moved[4]) if moved else 0
+        cards = self.cards.copy()
+        for at, key, kind, axis, value in self.moving:
             start, step = corners.get(axis, (0, 1))
-            present.add(key)
-            if moved and moved[1] == "CRPIX" and (start or step > 1):
-                text = card(key, (self.header[key] - 1 - start) / step + 1)
-            elif moved and moved[1] != "CRPIX" and step > 1:
-                text = card(key, self.header[key] * step)
-            if not (scaled and key in ("BSCALE", "BZERO", "BLANK")):
-                cards.append(text)
-        cards += [card(f"CRPIX{n}", -start / step + (1 - 1 / step)) for n, (start, step) in corners.items() if start and f"CRPIX{n}" not in present]
+            if kind == "CRPIX" and (start or step > 1):
+                cards[at] = card(key, (value - 1 - start) / step + 1)
+            elif kind != "CRPIX" and step > 1:
+                cards[at] = card(key, value * step)
+        if scaled:
+            cards = [text for text in cards if text[:8].strip() not in ("BSCALE", "BZERO", "BLANK")]
+        cards += [card(f"CRPIX{n}", -start / step + (1 - 1 / step)) for n, (start, step) in corners.items() if start and f"CRPIX{n}" not in self.keys]
         cards += [f"HISTORY {history}"[:80].ljust(80), "END".ljust(80)]
-        text = "".join(cards).encode("ascii", "replace")
+        text = "".join(head + cards).encode("ascii", "replace")
         return text.ljust(-(-len(text) // BLOCK) * BLOCK)
 
 
