@@ -33,6 +33,15 @@ type Call struct {
 	// ones find it in Header too.
 	Trace string
 
+	// Same is the same for calls that ask the same, however they are told
+	// apart; 0: it is not known. By it a call is known again that was told to
+	// come later.
+	Same uint64
+
+	// MaxWait is how long the call may be expected to wait for an instance;
+	// 0 leaves it to the site. One that would wait for longer is refused.
+	MaxWait time.Duration
+
 	// Dir is the call's private directory as the instance sees it; empty
 	// when the call has no files. Files are made visible below it before
 	// the handler runs.

@@ -66,7 +66,7 @@ type Warm struct {
 	Min         int           `json:"min,omitempty"`         // instances kept even when idle
 	Max         int           `json:"max,omitempty"`         // most instances at once
 	Concurrency int           `json:"concurrency,omitempty"` // calls that one instance takes at once
-	Queue       int           `json:"queue,omitempty"`       // calls that may wait for an instance
+	Queue       int           `json:"queue,omitempty"`       // calls that may wait for an instance however long they do; 0: as long as the site lets them
 	Idle        time.Duration `json:"idle,omitempty"`        // how long an instance above Min may be idle
 	Uses        int           `json:"uses,omitempty"`        // calls after which an instance is replaced; 1: each call has one of its own; 0: no bound
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
@@ -93,11 +94,14 @@ func problemOf(err error, call fringe.CallID) client.Problem {
 // writeProblem answers with the problem document of err.
 func (g *Gateway) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err, fringe.CallID(w.Header().Get(callHeader)))
-	level := g.log.Info
-	if p.Status >= 500 {
-		level = g.log.Warn
+	level := slog.LevelInfo
+	switch {
+	case p.Status >= 500:
+		level = slog.LevelWarn
+	case p.Status == http.StatusTooManyRequests: // metrics count them
+		level = slog.LevelDebug
 	}
-	level("problem", "method", r.Method, "path", r.URL.Path, "status", p.Status, "call", p.Call,
+	g.log.Log(r.Context(), level, "problem", "method", r.Method, "path", r.URL.Path, "status", p.Status, "call", p.Call,
 		"principal", fringe.PrincipalOf(r.Context()).Name, "err", err)
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")

@@ -4,9 +4,11 @@
 //
 // Invariants: a version has at most Warm.Max instances and the site at most
 // Config.Max; a call is with at most one instance, and an instance has at most
-// Warm.Concurrency calls; calls that wait are served in their order; an
-// instance with a call is never stopped but by Drain's deadline and the end of
-// Run. What to start and stop is decided by plan, without I/O.
+// Warm.Concurrency calls; of calls that wait the principals take turns, and
+// those of one are served in their order; what waits is bounded at each version
+// by the time that it would wait, at the site by number and bytes; an instance
+// with a call is never stopped but by Drain's deadline and the end of Run. What
+// to start and stop is decided by plan, and who may wait by line, without I/O.
 //
 // The package stores nothing: instances end with the server. Room site calls
 // it; server runs and drains it.
@@ -15,7 +17,6 @@ package pool
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"runtime"
@@ -30,12 +31,16 @@ import (
 // Defaults of a function's policy and of Config.
 const (
 	DefaultMax      = 16
-	DefaultQueue    = 64
+	DefaultQueue    = 64 // while it is not known how long calls run
 	DefaultIdle     = 5 * time.Minute
 	DefaultPatience = 10 * time.Millisecond
+	DefaultMaxWait  = 10 * time.Second
+	DefaultWaiting  = 8192
+	DefaultBytes    = 64 << 20
 	defaultGrace    = 5 * time.Second
 	defaultStart    = 2 * time.Minute
 
+	memory     = 8 // calls whose duration the mean is of
 	maxTries   = 3 // instances that are tried for a call that none has begun
 	minBackoff = 100 * time.Millisecond
 	maxBackoff = 30 * time.Second
@@ -76,6 +81,11 @@ type Config struct {
 	Grace        time.Duration // between SIGTERM and SIGKILL of an instance that is stopped; 5 s when 0
 	Patience     time.Duration // a wait shorter than this does not start a further instance; DefaultPatience when 0
 	Busy         int           // instances of a version with a call, above which short calls wait in line though another is idle; half the number of CPUs, at least 1, when 0
+
+	// What may wait for instances; a call that may not is refused.
+	MaxWait time.Duration // that is expected of a call at most; DefaultMaxWait when 0
+	Waiting int           // calls at the site; DefaultWaiting when 0
+	Bytes   int64         // of the inputs of the calls that wait at the site; DefaultBytes when 0
 }
 
 // Pool is the warm instances of a site.
@@ -99,6 +109,7 @@ type Pool struct {
 	closed   bool          // no instance is started
 	quiet    chan struct{} // closed when draining and active is 0
 	armed    bool          // a timer for the patience of waiting calls runs
+	held     holds         // by calls that wait
 
 	waiters sync.Pool // of *waiter; needs no lock
 }
@@ -114,11 +125,14 @@ type version struct {
 	live     []*instance // the most recently used last
 	starting int
 	queue    queue
+	promises promises
 	slots    int // calls that are with an instance
 
 	mean    time.Duration // moving mean of the calls' duration; 0: none has ended
 	usual   time.Duration // the same, in which no call counts for more than twice what is brief
 	slow    time.Time     // when a long call ended last
+	learnt  int           // calls in the mean, at most memory
+	moved   time.Time     // when a call last ended
 	failed  int           // starts that failed in a row
 	blocked time.Time     // no start before
 	cause   error         // of the last start that failed
@@ -147,7 +161,7 @@ func New(cfg Config) (*Pool, error) {
 	for _, d := range []struct {
 		v       *int
 		without int
-	}{{&cfg.Max, DefaultMax}, {&cfg.Starts, max(2, runtime.NumCPU())}, {&cfg.Busy, max(1, runtime.NumCPU()/2)}} {
+	}{{&cfg.Max, DefaultMax}, {&cfg.Starts, max(2, runtime.NumCPU())}, {&cfg.Busy, max(1, runtime.NumCPU()/2)}, {&cfg.Waiting, DefaultWaiting}} {
 		if *d.v <= 0 {
 			*d.v = d.without
 		}
@@ -155,13 +169,17 @@ func New(cfg Config) (*Pool, error) {
 	for _, d := range []struct {
 		v       *time.Duration
 		without time.Duration
-	}{{&cfg.StartTimeout, defaultStart}, {&cfg.Grace, defaultGrace}, {&cfg.Patience, DefaultPatience}} {
+	}{{&cfg.StartTimeout, defaultStart}, {&cfg.Grace, defaultGrace}, {&cfg.Patience, DefaultPatience}, {&cfg.MaxWait, DefaultMaxWait}} {
 		if *d.v <= 0 {
 			*d.v = d.without
 		}
 	}
+	if cfg.Bytes <= 0 {
+		cfg.Bytes = DefaultBytes
+	}
 	p := &Pool{cfg: cfg, log: cfg.Log, wake: make(chan struct{}, 1), quiet: make(chan struct{}),
-		versions: map[fringe.Digest]*version{}, needy: map[*version]struct{}{}, all: map[*instance]struct{}{}}
+		versions: map[fringe.Digest]*version{}, needy: map[*version]struct{}{}, all: map[*instance]struct{}{},
+		held: holds{most: hold{cfg.Waiting, cfg.Bytes}, by: map[string]hold{}}}
 	p.waiters.New = func() any { return &waiter{granted: make(chan grant, 1)} }
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -175,9 +193,7 @@ func policyOf(w fringe.Warm, most int) fringe.Warm {
 	if w.Concurrency <= 0 {
 		w.Concurrency = 1
 	}
-	if w.Queue <= 0 {
-		w.Queue = DefaultQueue
-	}
+	w.Queue = max(w.Queue, 0)
 	if w.Idle <= 0 {
 		w.Idle = DefaultIdle
 	}
@@ -195,7 +211,7 @@ func policyOf(w fringe.Warm, most int) fringe.Warm {
 func (p *Pool) version(fn *fringe.Function) *version {
 	v := p.versions[fn.Digest]
 	if v == nil {
-		v = &version{fn: fn, policy: policyOf(fn.Warm, p.cfg.Max)}
+		v = &version{fn: fn, policy: policyOf(fn.Warm, p.cfg.Max), queue: queue{held: &p.held}}
 		p.versions[fn.Digest] = v
 	}
 	return v
@@ -203,7 +219,7 @@ func (p *Pool) version(fn *fringe.Function) *version {
 
 // Invoke implements fringe.Invoker. The call takes the instance that was used
 // last, else waits in the version's queue while instances are started as the
-// policy allows. The error is Busy, with RetryAfter, when the queue is full,
+// policy allows. The error is Busy, with RetryAfter, when it may not wait,
 // Unavailable when the pool drains, and the start's error when none starts.
 // The instance is the call's until the result's body is closed.
 func (p *Pool) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, error) {
@@ -310,7 +326,7 @@ func (p *Pool) acquire(ctx context.Context, c *fringe.Call, waits *waited, first
 		p.mu.Unlock()
 		return i, nil
 	}
-	w, err := p.enqueue(v, c)
+	w, err := p.enqueue(v, c, fringe.PrincipalOf(ctx).Name)
 	if err != nil {
 		p.leave()
 		p.mu.Unlock()
@@ -495,7 +511,7 @@ func (p *Pool) release(i *instance, begin time.Time, last bool) {
 			v.slow = now
 		}
 	}
-	i.used, i.from = now, now
+	i.used, i.from, v.moved = now, now, now
 	if i.gone || i.dead() || v.spent(i) {
 		i.drop()
 		p.need(v)
@@ -507,7 +523,7 @@ func (p *Pool) release(i *instance, begin time.Time, last bool) {
 		copy(v.live[at:], v.live[at+1:])
 		v.live[n-1] = i
 	}
-	for v.queue.first != nil && !v.spent(i) && i.busy < v.policy.Concurrency+v.line(i, v.queue.first.call, p.cfg.Patience) {
+	for v.queue.len > 0 && !v.spent(i) && i.busy < v.policy.Concurrency+v.line(i, v.queue.head().call, p.cfg.Patience) {
 		w := v.queue.pop()
 		v.assign(i, now)
 		v.warm++
@@ -515,34 +531,28 @@ func (p *Pool) release(i *instance, begin time.Time, last bool) {
 	}
 }
 
-// learn takes the duration of a call into the mean.
+// learn takes the duration of a call into the mean, of which each of the last
+// few calls is an equal part.
 func (v *version) learn(d time.Duration) {
 	few := min(d, 2*brief)
-	if v.mean == 0 {
-		v.mean, v.usual = max(1, d), max(1, few)
-		return
-	}
-	v.mean = max(1, v.mean+(d-v.mean)/8)
-	v.usual = max(1, v.usual+(few-v.usual)/8)
+	v.learnt = min(v.learnt+1, memory)
+	v.mean = max(1, v.mean+(d-v.mean)/time.Duration(v.learnt))
+	v.usual = max(1, v.usual+(few-v.usual)/time.Duration(v.learnt))
 }
 
 // enqueue puts a call in the queue and starts what the policy allows. The
 // caller holds mu.
-func (p *Pool) enqueue(v *version, c *fringe.Call) (*waiter, error) {
+func (p *Pool) enqueue(v *version, c *fringe.Call, owner string) (*waiter, error) {
 	now := time.Now()
-	if p.closed {
-		return nil, errDraining()
+	if err := p.refusal(v, c, owner, now); err != nil {
+		return nil, err
 	}
-	if len(v.live)+v.starting == 0 && now.Before(v.blocked) {
-		return nil, v.startError(v.blocked.Sub(now))
-	}
-	if v.queue.len >= v.policy.Queue {
-		v.rejected++
-		return nil, v.busyError()
+	if k := v.promises.of(c.Same); k != nil {
+		v.promises.end(k)
 	}
 	w := p.waiters.Get().(*waiter)
 	w.since, w.call = now, c
-	v.queue.push(w)
+	v.queue.push(w, owner)
 	p.need(v)
 	switch d := v.demand(now, p.cfg.Patience); {
 	case d.want() > 0:
@@ -558,16 +568,6 @@ func (p *Pool) need(v *version) {
 	if !v.evicted {
 		p.needy[v] = struct{}{}
 	}
-}
-
-// busyError says that the queue is full, and when to come again: after the
-// time that the calls now waiting need.
-func (v *version) busyError() error {
-	slots := max(1, len(v.live)*v.policy.Concurrency)
-	after := v.mean * time.Duration(v.queue.len) / time.Duration(slots)
-	return &fringe.Error{Op: "pool.Invoke", Kind: fringe.Busy, Component: fringe.Engine,
-		Message:    fmt.Sprintf("%s is busy: %d calls run and %d wait, which is as many as may wait", v.fn.Ref(), v.slots, v.queue.len),
-		RetryAfter: min(max(after.Round(time.Second), time.Second), time.Minute)}
 }
 
 // startError says why there is no instance, and when the next try is due.
@@ -633,7 +633,7 @@ type Stats struct {
 	Queued    int           // calls that wait
 	Cold      uint64        // calls for which an instance was started
 	Warm      uint64        // calls that found one
-	Rejected  uint64        // calls refused because the queue was full
+	Rejected  uint64        // calls refused because too many waited
 	Failed    uint64        // starts that failed
 }
 

@@ -330,19 +330,23 @@ func TestQueue(t *testing.T) {
 	})
 	t.Run("ErrFull", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			s := &site{callTime: 10 * time.Second}
+			s := &site{callTime: 5 * time.Second}
 			p := open(t, s, pool.Config{})
 			fn := function("f", fringe.Warm{Max: 2, Queue: 4})
 			many(p, fn, 2)
-			results, errs := many(p, fn, 10)
-			if len(results) != 6 || len(errs) != 4 {
-				t.Fatalf("%d answers and %d errors, want 6 and 4", len(results), len(errs))
+			var told []time.Duration
+			var wg sync.WaitGroup
+			for n := range uint64(10) {
+				wg.Go(func() {
+					if _, err := p.Invoke(context.Background(), &fringe.Call{Function: fn, Same: n + 1}); err != nil {
+						told = append(told, wantBusy(t, err))
+					}
+				})
+				synctest.Wait()
 			}
-			for _, err := range errs {
-				var e *fringe.Error
-				if !errors.As(err, &e) || e.Kind != fringe.Busy || e.RetryAfter < 20*time.Second || e.RetryAfter > time.Minute {
-					t.Errorf("error %+v, want Busy with the time that 4 calls of 10 s need", err)
-				}
+			wg.Wait()
+			if want := []time.Duration{5 * time.Second, 5 * time.Second, 10 * time.Second, 10 * time.Second}; !slices.Equal(told, want) {
+				t.Errorf("refused calls are told to come again after %v, want %v: two calls of 5 s at a time", told, want)
 			}
 			if st := stats(t, p, fn); st.Rejected != 4 {
 				t.Errorf("%d rejected, want 4", st.Rejected)
@@ -366,6 +370,238 @@ func TestQueue(t *testing.T) {
 			}
 			if _, _, err := call(p, fn); err != nil {
 				t.Error(err)
+			}
+		})
+	})
+}
+
+// wantBusy gives when a refused call is told to come again.
+func wantBusy(t *testing.T, err error) time.Duration {
+	t.Helper()
+	var e *fringe.Error
+	if !errors.As(err, &e) || e.Kind != fringe.Busy || e.RetryAfter < time.Second || e.RetryAfter > time.Minute {
+		t.Fatalf("error %v, want Busy with a time to come again", err)
+	}
+	return e.RetryAfter
+}
+
+// user is one who calls again and again, and comes again as told when refused.
+type user struct {
+	name    string
+	took    []time.Duration // of each call, waits outside included
+	refused []int           // how often each call was
+}
+
+// run makes calls until the time is over, each with a number of its own.
+func (u *user) run(t *testing.T, p *pool.Pool, fn *fringe.Function, length time.Duration, next *atomic.Uint64) {
+	ctx := fringe.WithPrincipal(context.Background(), fringe.Principal{Name: u.name})
+	for begin := time.Now(); time.Since(begin) < length; {
+		c, asked, refused := &fringe.Call{Function: fn, Same: next.Add(1)}, time.Now(), 0
+		for {
+			err := p.Admits(ctx, c)
+			var res *fringe.Result
+			if err == nil {
+				res, err = p.Invoke(ctx, c)
+			}
+			if err == nil {
+				res.Body.Close()
+				break
+			}
+			refused++
+			time.Sleep(wantBusy(t, err).Truncate(time.Second) + time.Second) // in whole seconds, as in HTTP
+		}
+		u.took, u.refused = append(u.took, time.Since(asked)), append(u.refused, refused)
+	}
+}
+
+// crowd has users call for a time and gives them.
+func crowd(t *testing.T, p *pool.Pool, fn *fringe.Function, names []string, length time.Duration) []*user {
+	var next atomic.Uint64
+	var wg sync.WaitGroup
+	users := make([]*user, len(names))
+	for n, name := range names {
+		users[n] = &user{name: name}
+		wg.Go(func() { users[n].run(t, p, fn, length, &next) })
+	}
+	wg.Wait()
+	return users
+}
+
+// worst gives the longest that a call took, how often one was refused at most,
+// and how many calls there were.
+func worst(users []*user) (took time.Duration, refused, calls int) {
+	for _, u := range users {
+		took, refused, calls = max(took, slices.Max(u.took)), max(refused, slices.Max(u.refused)), calls+len(u.took)
+	}
+	return took, refused, calls
+}
+
+func TestWaiting(t *testing.T) {
+	t.Run("AsLongAsIsBorne", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{callTime: 10 * time.Millisecond}
+			p := open(t, s, pool.Config{MaxWait: 2 * time.Second})
+			fn := function("f", fringe.Warm{Max: 4})
+			many(p, fn, 4)
+			results, errs := many(p, fn, 1000)
+			if len(results) != 804 {
+				t.Errorf("%d of 1000 calls at once are answered, want 804: 4 run, and 800 wait for 2 s at most; %v", len(results), errs[:min(1, len(errs))])
+			}
+			for _, r := range results {
+				if r.Queue > 2100*time.Millisecond {
+					t.Fatalf("a call waited for %v, want 2 s at most", r.Queue)
+				}
+			}
+		})
+	})
+	t.Run("RefusedOnce", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{callTime: 10 * time.Millisecond}
+			p := open(t, s, pool.Config{MaxWait: 2 * time.Second})
+			fn := function("f", fringe.Warm{Max: 4})
+			many(p, fn, 4)
+			users := crowd(t, p, fn, make([]string, 1500), 30*time.Second)
+			took, refused, calls := worst(users)
+			if took > 8*time.Second || refused > 2 || calls < 11900 {
+				t.Errorf("%d calls of 1500 users in 30 s, the longest %v, refused up to %d times; want 400/s, 8 s and 2 at most", calls, took, refused)
+			}
+			if st := stats(t, p, fn); int(st.Rejected) > calls*5/4 {
+				t.Errorf("%d refusals of %d calls: who comes again as told is to be taken", st.Rejected, calls)
+			}
+		})
+	})
+	t.Run("WhoNeverComesLeavesNoInstanceIdle", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{callTime: 10 * time.Millisecond}
+			p := open(t, s, pool.Config{MaxWait: time.Second})
+			fn := function("f", fringe.Warm{Max: 1})
+			many(p, fn, 1)
+			for n := range uint64(10000) {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+				go func() {
+					defer cancel()
+					p.Invoke(ctx, &fringe.Call{Function: fn, Same: n + 1})
+				}()
+				if n%10 == 9 {
+					time.Sleep(10 * time.Millisecond)
+				}
+				if st := stats(t, p, fn); n > 1000 && st.Queued < 40 {
+					t.Fatalf("%d calls wait while most are refused", st.Queued)
+				}
+			}
+			time.Sleep(time.Minute)
+		})
+	})
+	t.Run("SlowCalls", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{callTime: 30 * time.Second}
+			p := open(t, s, pool.Config{})
+			fn := function("f", fringe.Warm{Max: 4})
+			many(p, fn, 4)
+			results, _ := many(p, fn, 100)
+			if len(results) != 12 {
+				t.Errorf("%d calls of 30 s are answered, want 12: 4 that run and two for each behind them", len(results))
+			}
+			patient := &fringe.Call{Function: fn, MaxWait: time.Hour}
+			var wg sync.WaitGroup
+			for range 100 {
+				wg.Go(func() {
+					if _, err := p.Invoke(context.Background(), patient); err != nil {
+						t.Errorf("a call that bears an hour: %v", err)
+					}
+				})
+			}
+			wg.Wait()
+		})
+	})
+	t.Run("SlowAllAtOnce", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{callTime: 10 * time.Millisecond}
+			p := open(t, s, pool.Config{})
+			fn := function("f", fringe.Warm{Max: 4})
+			for range 20 {
+				many(p, fn, 4)
+			}
+			s.set(func(s *site) { s.callTime = 30 * time.Second })
+			go many(p, fn, 100)
+			time.Sleep(5 * time.Second) // none of the slow ones has ended
+			if _, _, err := call(p, fn); wantBusy(t, err) < 10*time.Second {
+				t.Errorf("told to come after %v, want 10 s or more", err)
+			}
+			time.Sleep(20 * time.Minute)
+			s.set(func(s *site) { s.callTime = 10 * time.Millisecond })
+			for range 40 {
+				many(p, fn, 4)
+			}
+			if _, errs := many(p, fn, 500); len(errs) > 0 {
+				t.Errorf("%d of 500 calls, which are short again, are refused: %v", len(errs), errs[0])
+			}
+		})
+	})
+	t.Run("Memory", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{callTime: time.Second}
+			p := open(t, s, pool.Config{Bytes: 1000, Waiting: 40})
+			large, small := function("large", fringe.Warm{Max: 1, Queue: 500}), function("small", fringe.Warm{Max: 1, Queue: 500})
+			many(p, large, 1)
+			many(p, small, 1)
+			var wg sync.WaitGroup
+			var answered [2]atomic.Int32
+			for n, c := range []fringe.Call{{Function: large, Inputs: make([]byte, 100)}, {Function: small}} {
+				for range 100 {
+					wg.Go(func() {
+						if _, err := p.Invoke(context.Background(), &c); err == nil {
+							answered[n].Add(1)
+						}
+					})
+				}
+				synctest.Wait()
+			}
+			wg.Wait()
+			// Half of what there is is one principal's: 500 bytes, 20 calls.
+			if l, s := answered[0].Load(), answered[1].Load(); l != 6 || s != 16 {
+				t.Errorf("%d calls of 100 bytes and %d others are answered, want 1+5 and 1+15", l, s)
+			}
+		})
+	})
+}
+
+func TestPrincipalsTakeTurns(t *testing.T) {
+	t.Run("OrderOfEach", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{callTime: time.Second}
+			p := open(t, s, pool.Config{})
+			fn := function("f", fringe.Warm{Max: 1})
+			for _, name := range []string{"a0", "a1", "a2", "a3", "b0", "b1", "c0", "a4"} {
+				ctx := fringe.WithPrincipal(context.Background(), fringe.Principal{Name: name[:1]})
+				go p.Invoke(ctx, &fringe.Call{ID: fringe.CallID(name), Function: fn})
+				synctest.Wait()
+			}
+			time.Sleep(10 * time.Second)
+			w := s.instance(0)
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if got := fmt.Sprint(w.calls); got != "[a0 a1 b0 c0 a2 b1 a3 a4]" {
+				t.Errorf("order %s", got)
+			}
+		})
+	})
+	// One with a call at a time, beside one with as many as may wait.
+	t.Run("OneBesideManyOfAnother", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{callTime: 10 * time.Millisecond}
+			p := open(t, s, pool.Config{MaxWait: time.Second})
+			fn := function("f", fringe.Warm{Max: 4})
+			many(p, fn, 4)
+			names := slices.Repeat([]string{"greedy"}, 501)
+			names[250] = "polite"
+			users := crowd(t, p, fn, names, 20*time.Second)
+			polite := users[250:251]
+			if took, refused, calls := worst(polite); took > 50*time.Millisecond || refused > 0 || calls < 400 {
+				t.Errorf("%d calls beside 500 greedy ones, the longest %v, refused up to %d times; want 400, 50 ms and never", calls, took, refused)
+			}
+			if took, refused, _ := worst(slices.Delete(users, 250, 251)); took > 5*time.Second || refused > 2 {
+				t.Errorf("the greedy one's calls took up to %v and were refused up to %d times, want 5 s and 2", took, refused)
 			}
 		})
 	})
@@ -665,6 +901,7 @@ func TestDrain(t *testing.T) {
 			if err := p.Drain(context.Background()); err != nil {
 				t.Errorf("Drain() = %v", err)
 			}
+			synctest.Wait()
 			if ok.Load() != 3 || time.Since(begin) != 3*time.Minute || s.now().live != 0 {
 				t.Errorf("%d calls were answered in %v, %d live; want 3 in 3m, 0", ok.Load(), time.Since(begin), s.now().live)
 			}

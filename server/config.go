@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"fringe/pool"
 	"fringe/site"
 )
 
@@ -28,6 +29,9 @@ type Config struct {
 	Group     int           // updates of the store that share a commit at most; 0: 256; 1: each has its own
 	Shares    site.Shares   // between those whose jobs wait
 	Instances int           // warm instances at most
+	MaxWait   time.Duration // that a service's call may be expected to wait for an instance; one that would wait longer is refused
+	Waiting   int           // service calls that may wait for instances
+	WaitMiB   int64         // memory that the inputs of calls that wait may take
 	Roots     []string      // directories whose files callers may name by path
 	Callbacks []string      // hosts and networks to which callbacks may go, beside public ones
 	Private   bool          // callers may name URLs of this machine and of private networks
@@ -49,7 +53,8 @@ func Defaults() Config {
 		name = "site"
 	}
 	return Config{Listen: DefaultListen, Name: name, CPU: float64(runtime.NumCPU()), MemoryMiB: totalMemoryMiB() * 3 / 4,
-		Queue: 100_000, PerOwner: 50_000, Instances: 4 * runtime.NumCPU(), Records: 365 * 24 * time.Hour, Drain: 30 * time.Second, UploadMiB: 1024, SODA: "/ska/datasets/soda", LogLevel: "info", Log: os.Stderr}
+		Queue: 100_000, PerOwner: 50_000, Instances: 4 * runtime.NumCPU(),
+		MaxWait: pool.DefaultMaxWait, Waiting: pool.DefaultWaiting, WaitMiB: pool.DefaultBytes >> 20, Records: 365 * 24 * time.Hour, Drain: 30 * time.Second, UploadMiB: 1024, SODA: "/ska/datasets/soda", LogLevel: "info", Log: os.Stderr}
 }
 
 // totalMemoryMiB reads the machine's memory; 4096 when it cannot be read.

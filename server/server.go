@@ -183,6 +183,7 @@ func (s *Server) join(ctx context.Context) error {
 	}
 	s.site, err = site.New(site.Config{Dir: filepath.Join(dir, "scratch"), Python: python, Driver: dr, Forks: s.forks, Catalogue: ca, Builder: bu, Data: s.data, Jobs: s.jobs, Notify: sender,
 		Log: s.log, CPU: s.cfg.CPU, Memory: s.cfg.MemoryMiB << 20, Shares: s.cfg.Shares, Instances: s.cfg.Instances, Records: s.cfg.Records,
+		Wait:     site.Wait{Max: s.cfg.MaxWait, Calls: s.cfg.Waiting, Memory: s.cfg.WaitMiB << 20},
 		Defaults: defaultLimits(), Hidden: hidden(dir)})
 	if err != nil {
 		return err

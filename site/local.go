@@ -2,6 +2,8 @@ package site
 
 import (
 	"context"
+	"encoding/json"
+	"hash/maphash"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -39,8 +41,16 @@ type Config struct {
 	Policy    fringe.Policy // for functions that say nothing
 	Instances int           // warm instances at most
 	Records   time.Duration // how long the record of an ARCHIVED job stays after its end; 0: for ever
+	Wait      Wait          // of calls for warm instances
 	Defaults  fringe.Limits // for functions and environments that say nothing
 	Hidden    []string      // paths of the host that no instance sees
+}
+
+// Wait bounds what calls of services wait for instances; 0: as pool does.
+type Wait struct {
+	Max    time.Duration // that is expected of a call
+	Calls  int           // that wait
+	Memory int64         // bytes of their inputs
 }
 
 // forks gives the driver for instances of Python in an environment; base has
@@ -56,6 +66,7 @@ type Local struct {
 	pool    *pool.Pool
 	stopped context.Context // ends when the site stops
 	stop    context.CancelFunc
+	seed    maphash.Seed // of what Request.same gives
 
 	mu     sync.Mutex // guards closed
 	closed bool
@@ -65,7 +76,7 @@ type Local struct {
 // but for that of attempts which are under way.
 func New(cfg Config) (*Local, error) {
 	const op = "site.New"
-	l := &Local{cfg: cfg}
+	l := &Local{cfg: cfg, seed: maphash.MakeSeed()}
 	l.engine = newEngine(l)
 	l.stopped, l.stop = context.WithCancel(context.Background())
 	if err := os.RemoveAll(l.instances()); err != nil {
@@ -79,7 +90,8 @@ func New(cfg Config) (*Local, error) {
 	if err := l.sweepAttempts(); err != nil {
 		return nil, fringe.E(op, err)
 	}
-	p, err := pool.New(pool.Config{Start: l.startInstance, Max: cfg.Instances, Log: cfg.Log})
+	p, err := pool.New(pool.Config{Start: l.startInstance, Max: cfg.Instances, Log: cfg.Log,
+		MaxWait: cfg.Wait.Max, Waiting: cfg.Wait.Calls, Bytes: cfg.Wait.Memory})
 	if err != nil {
 		return nil, fringe.E(op, err)
 	}
@@ -161,7 +173,8 @@ type Request struct {
 	Raw     *fringe.Call      // raw functions: method, path, query, header, body
 	Options Options           // of the job that a task is
 
-	fence int64 // of the job's attempt that this call is; 0: of none
+	fence int64  // of the job's attempt that this call is; 0: of none
+	same  uint64 // fringe.Call.Same; 0 while it is not known
 
 	// Handover gives the files of a typed service's answer open, in
 	// Answer.Files, and keeps nothing: they do not become products.
@@ -211,6 +224,10 @@ func (l *Local) Call(ctx context.Context, r Request) (*Answer, error) {
 	if r.Object != nil {
 		return l.callService(ctx, r, nil, false)
 	}
+	r.same = l.same(ctx, &r)
+	if err := l.pool.Admits(ctx, &fringe.Call{Function: &v.Function, Same: r.same}); err != nil {
+		return nil, err
+	}
 	inputs, err := v.Tool.Validate(r.Inputs)
 	if err != nil {
 		return nil, fringe.E("site.Call", err)
@@ -220,6 +237,29 @@ func (l *Local) Call(ctx context.Context, r Request) (*Answer, error) {
 		return nil, err
 	}
 	return l.callService(ctx, r, inputs, hasData)
+}
+
+// same gives the number by which a call is known again: of who asks, and what.
+func (l *Local) same(ctx context.Context, r *Request) uint64 {
+	var h maphash.Hash
+	h.SetSeed(l.seed)
+	part := func(s string) {
+		h.WriteString(s)
+		h.WriteByte(0)
+	}
+	part(string(r.Version.Digest))
+	part(fringe.PrincipalOf(ctx).Name)
+	if c := r.Raw; c != nil {
+		part(c.Method)
+		part(c.Path)
+		part(c.Query)
+	}
+	object := r.Object
+	if object == nil && r.Inputs != nil {
+		object, _ = json.Marshal(r.Inputs) // what has no JSON is refused when it is validated
+	}
+	h.Write(object)
+	return h.Sum64()
 }
 
 // Abort ends a job that has not ended, and stops its attempt.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,7 +25,10 @@ import (
 	"fringe/pool"
 )
 
-const maxObject = 16 << 20 // bytes of an output object
+const (
+	maxObject = 16 << 20      // bytes of an output object
+	jobWait   = math.MaxInt64 // a job has been accepted: its attempts wait for instances however long they do
+)
 
 // attacher is the ability of a driver's instances to have data mounted after
 // their start; an instance that lacks it gets copies.
@@ -121,7 +126,13 @@ func (l *Local) callService(ctx context.Context, r Request, inputs map[string]an
 	const op = "site.callService"
 	log := &callLog{jobs: l.cfg.Jobs, id: r.ID}
 	defer log.Close()
-	c := &fringe.Call{ID: r.ID, Function: &r.Version.Function, Log: log, Trace: r.Trace}
+	c := &fringe.Call{ID: r.ID, Function: &r.Version.Function, Log: log, Trace: r.Trace, Same: r.same}
+	if c.Same == 0 {
+		c.Same = l.same(ctx, &r)
+	}
+	if r.fence != 0 {
+		c.MaxWait = jobWait
+	}
 	if hasData || makesFiles(r.Version.Tool) {
 		c.Dir = callsDir + "/" + string(r.ID)
 		if err := bring(c, inputs); err != nil {
@@ -173,7 +184,7 @@ func (l *Local) callService(ctx context.Context, r Request, inputs map[string]an
 func (l *Local) executeService(ctx context.Context, job *jobs.Job, v catalogue.Version, inputs map[string]any, outcome *jobs.Outcome) error {
 	ctx = fringe.WithPrincipal(ctx, fringe.Principal{Name: job.Owner})
 	v.Limits.Time = job.Limits.Time
-	r := Request{ID: job.ID, Version: &v, Trace: job.Trace, fence: job.Fence}
+	r := Request{ID: job.ID, Version: &v, Trace: job.Trace, fence: job.Fence, same: maphash.String(l.seed, string(job.ID))}
 	a, err := l.callService(ctx, r, inputs, job.Staged != nil)
 	if err != nil {
 		return err
@@ -402,7 +413,7 @@ func hostPaths(v any, inside, host string) error {
 // callRaw hands the HTTP request itself to a warm instance.
 func (l *Local) callRaw(ctx context.Context, r Request) (*Answer, error) {
 	c := r.Raw
-	c.ID, c.Function = r.ID, &r.Version.Function
+	c.ID, c.Function, c.Same = r.ID, &r.Version.Function, l.same(ctx, &r)
 	log := &callLog{jobs: l.cfg.Jobs, id: r.ID}
 	c.Log = log
 	begin := time.Now()

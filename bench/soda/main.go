@@ -5,8 +5,9 @@
 // long as Retry-After says and asks again; that is counted beside the
 // requests, which are lost only when they end in anything but the whole cutout.
 //
-// It starts the site itself, on loopback, and prints Markdown. It fails when a
-// request is lost.
+// It starts the sites itself, on loopback, and prints Markdown: one as it comes,
+// and one that lets calls wait for a short time only, which has to refuse most
+// of them. It fails when a request is lost, or when the second refuses none.
 package main
 
 import (
@@ -47,47 +48,66 @@ func main() {
 	bin := flag.String("fringe", "bin/fringe", "the binary to measure")
 	repo := flag.String("repo", ".", "the checkout, for functions and environments")
 	levels := flag.String("users", "1,5,10,20,50,200,1000", "numbers of users")
+	refused := flag.String("refused", "200,1000,5000", "numbers of users of the site that lets calls wait for a second")
 	level := flag.Duration("time", 15*time.Second, "time of a level, without the end of the requests under way")
 	flag.Parse()
-	site, err := local.Start(*bin)
-	if err != nil {
-		log.Fatal(err)
-	}
-	err = run(site, *repo, strings.Split(*levels, ","), *level)
-	site.Stop()
-	if err != nil {
-		log.Fatal(err)
+	for _, r := range []struct{ title, levels, wait string }{{"Cutouts under overload", *levels, ""}, {"Cutouts at a site where calls wait for a second at most", *refused, "1s"}} {
+		if r.levels == "" {
+			continue
+		}
+		var flags []string
+		if r.wait != "" {
+			flags = []string{"--max-wait", r.wait}
+		}
+		site, err := local.Start(*bin, flags...)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("\n### %s\n", r.title)
+		full, err := run(site, *repo, strings.Split(r.levels, ","), *level)
+		site.Stop()
+		if err == nil && full == 0 && r.wait != "" {
+			err = errors.New("no request was refused: ask for more users")
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
 	}
 }
 
-func run(site *local.Site, repo string, levels []string, length time.Duration) error {
+// run measures the levels, and says how many requests were refused.
+func run(site *local.Site, repo string, levels []string, length time.Duration) (full int, err error) {
 	if err := prepare(site, repo); err != nil {
-		return err
+		return 0, err
 	}
-	l := &load{site: site, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}}}
+	l := &load{site: site, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 10000}}}
+	l.bodies.New = func() any { b := make([]byte, answer+1); return &b }
 	if err := l.ask(context.Background(), new(tally)); err != nil { // the first instance starts
-		return err
+		return 0, err
 	}
-	fmt.Printf("\n### Cutouts under overload\n\n| users | cutouts | ok/s | lost | full (429) | p50 s | p99 s | resident MB |\n|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+	fmt.Printf("\n| users | cutouts | ok/s | lost | full (429) | again, twice or more %% | p50 s | p99 s | CPU ms | resident MB |\n|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	best, last, lost := 0.0, 0.0, 0
 	for _, text := range levels {
 		users, err := strconv.Atoi(text)
 		if err != nil {
-			return err
+			return 0, err
 		}
+		used := local.CPU(site.Pid)
 		t := l.level(users, length)
+		used = local.CPU(site.Pid) - used
 		last = float64(t.within) / length.Seconds()
-		best, lost = max(best, last), lost+len(t.lost)
-		fmt.Printf("| %d | %d | %.0f | %d | %d | %.3f | %.3f | %.0f |\n", users, len(t.times), last, len(t.lost), t.full, t.at(0.5), t.at(0.99), site.Memory("VmRSS"))
+		best, lost, full = max(best, last), lost+len(t.lost), full+t.full
+		fmt.Printf("| %d | %d | %.0f | %d | %d | %.1f | %.3f | %.3f | %.2f | %.0f |\n", users, len(t.times), last, len(t.lost), t.full, 100*t.often(2),
+			t.at(0.5), t.at(0.99), used.Seconds()*1000/float64(len(t.times)), site.Memory("VmRSS"))
 		for _, err := range t.lost[:min(3, len(t.lost))] {
 			log.Print(err)
 		}
 	}
 	fmt.Printf("\nThroughput at the last level is %.2f of the best. Peak memory of the server %.0f MB.\n", last/best, site.Memory("VmHWM"))
 	if lost > 0 {
-		return fmt.Errorf("%d requests were lost", lost)
+		return full, fmt.Errorf("%d requests were lost", lost)
 	}
-	return nil
+	return full, nil
 }
 
 // prepare publishes the function and names an image.
@@ -132,8 +152,9 @@ func writeImage(path string) error {
 
 // load asks for cutouts.
 type load struct {
-	site *local.Site
-	http *http.Client
+	site   *local.Site
+	http   *http.Client
+	bodies sync.Pool // of *[]byte
 }
 
 // tally is what a level came to.
@@ -143,6 +164,16 @@ type tally struct {
 	within int        // cutouts that came within the level's time
 	lost   []error
 	full   int
+	again  []int // how many cutouts were refused so often, by that number
+}
+
+// often gives the part of the cutouts that were refused n times or more.
+func (t *tally) often(n int) float64 {
+	sum := 0
+	for _, m := range t.again[min(n, len(t.again)):] {
+		sum += m
+	}
+	return float64(sum) / float64(len(t.times))
 }
 
 func (t *tally) at(p float64) float64 {
@@ -188,12 +219,18 @@ func (l *load) ask(ctx context.Context, t *tally) error {
 	x, y := (rand.Float64()*2-1)*reach, (rand.Float64()*2-1)*reach
 	circle := fmt.Sprintf("%.7f %.7f %.7f", 180+x*scale/3600/math.Cos(math.Pi/6), 30+y*scale/3600, radius*scale/3600)
 	address := l.site.URL + "/ska/datasets/soda/sync?" + url.Values{"ID": {"ivo://auth.example.org/datasets/fits?bench/ab/cd/sky.fits"}, "CIRCLE": {circle}}.Encode()
-	for {
+	for refused := 0; ; refused++ {
 		wait, err := l.once(ctx, address)
-		if err != nil || wait == 0 {
+		if err != nil {
 			return err
 		}
 		t.mu.Lock()
+		if wait == 0 {
+			t.again = append(t.again, make([]int, max(0, refused+1-len(t.again)))...)
+			t.again[refused]++
+			t.mu.Unlock()
+			return nil
+		}
 		t.full++
 		t.mu.Unlock()
 		select {
@@ -216,10 +253,13 @@ func (l *load) once(ctx context.Context, address string) (wait time.Duration, er
 		return 0, err
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
+	page := l.bodies.Get().(*[]byte)
+	defer l.bodies.Put(page)
+	n, err := io.ReadFull(res.Body, *page)
+	body := (*page)[:n]
 	switch {
-	case err != nil:
-		return 0, err
+	case err != io.ErrUnexpectedEOF: // the body is shorter than the page, and whole when it has the length that was said
+		return 0, fmt.Errorf("%s, %d bytes: %v", res.Status, n, err)
 	case res.StatusCode == http.StatusTooManyRequests:
 		seconds, err := strconv.Atoi(res.Header.Get("Retry-After"))
 		if err != nil || seconds < 1 {

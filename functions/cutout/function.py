@@ -28,7 +28,7 @@ FRINGE = {
     "cpu": 1,
     "memory": "2GiB",
     "timeout": 120,
-    "warm": {"min": 0, "max": 4, "concurrency": 1, "queue": 256, "idle": 900},
+    "warm": {"min": 0, "max": 4, "concurrency": 1, "idle": 900},
     "author": "The Fringe authors",
     "license": "Apache-2.0",
     "keywords": ["cutout", "SODA", "subimage", "image", "cube", "FITS"],

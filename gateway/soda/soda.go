@@ -165,8 +165,11 @@ func parseForm(r *http.Request) error {
 func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, word, text := classify(err)
 	level := slog.LevelInfo
-	if status >= 500 {
+	switch {
+	case status >= 500:
 		level = slog.LevelWarn
+	case status == http.StatusTooManyRequests: // metrics count them
+		level = slog.LevelDebug
 	}
 	s.cfg.Log.Log(r.Context(), level, "soda problem", "call", w.Header().Get(callIDKey), "status", status,
 		"principal", fringe.PrincipalOf(r.Context()).Name, "err", err)
