@@ -47,6 +47,7 @@ type Server struct {
 	lock     *store.Lock
 	store    *store.Store
 	site     *site.Local
+	driver   *process.Driver
 	forks    *fork.Server
 	data     *data.Data
 	jobs     *jobs.Jobs
@@ -147,7 +148,7 @@ func (s *Server) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dr, err := process.New(process.Config{StateDir: filepath.Join(dir, "process"), Log: s.log})
+	s.driver, err = process.New(process.Config{StateDir: filepath.Join(dir, "process"), Log: s.log, Spares: 2})
 	if err != nil {
 		return err
 	}
@@ -159,10 +160,10 @@ func (s *Server) join(ctx context.Context) error {
 	for _, job := range left {
 		keep = append(keep, site.InstanceOf(&job))
 	}
-	if err := dr.Sweep(ctx, keep); err != nil {
+	if err := s.driver.Sweep(ctx, keep); err != nil {
 		return err
 	}
-	if s.forks, err = fork.New(fork.Config{Driver: dr, Dir: filepath.Join(dir, "zygotes"), Python: python, Log: s.log,
+	if s.forks, err = fork.New(fork.Config{Driver: s.driver, Dir: filepath.Join(dir, "zygotes"), Python: python, Log: s.log,
 		Ready: 4, Zygotes: 8, Idle: 15 * time.Minute}); err != nil {
 		return err
 	}
@@ -181,7 +182,7 @@ func (s *Server) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.site, err = site.New(site.Config{Dir: filepath.Join(dir, "scratch"), Python: python, Driver: dr, Forks: s.forks, Catalogue: ca, Builder: bu, Data: s.data, Jobs: s.jobs, Notify: sender,
+	s.site, err = site.New(site.Config{Dir: filepath.Join(dir, "scratch"), Python: python, Driver: s.driver, Forks: s.forks, Catalogue: ca, Builder: bu, Data: s.data, Jobs: s.jobs, Notify: sender,
 		Log: s.log, CPU: s.cfg.CPU, Memory: s.cfg.MemoryMiB << 20, Shares: s.cfg.Shares, Instances: s.cfg.Instances, Records: s.cfg.Records,
 		Wait:     site.Wait{Max: s.cfg.MaxWait, Calls: s.cfg.Waiting, Memory: s.cfg.WaitMiB << 20},
 		Defaults: defaultLimits(), Hidden: hidden(dir)})
@@ -248,6 +249,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer stopPool()
 	all, ended := errgroup.WithContext(ctx)
 	all.Go(func() error { return s.site.Run(poolCtx) })
+	all.Go(func() error { return s.driver.Run(poolCtx) })
 	all.Go(func() error { return s.forks.Run(poolCtx) })
 	all.Go(func() error { s.sweep(ended); return nil })
 	all.Go(func() error {

@@ -183,9 +183,10 @@ type group struct {
 	version int
 	dirs    map[string]string // controller → directory
 
-	// Version 1, whose kernel ends one process only when the memory limit is
-	// met: an eventfd that tells it and memory.oom_control, for init.
-	watch []int
+	// Version 1, for init: the descriptors by which it joins the group, one a
+	// hierarchy, and, as the kernel ends one process only when the memory limit
+	// is met, memory.oom_control and an eventfd that tells it.
+	doors, watch []int
 }
 
 // paths gives the directories of g, each once.
@@ -214,7 +215,7 @@ func (c *cgroups) existing(id fringe.InstanceID) *group {
 }
 
 // make makes the group of an instance with its limits, but that of CPU, which
-// throttle sets.
+// throttle sets, and opens its doors.
 func (c *cgroups) make(id fringe.InstanceID, l fringe.Limits) (g *group, err error) {
 	if c.version == 0 {
 		return nil, nil
@@ -235,7 +236,10 @@ func (c *cgroups) make(id fringe.InstanceID, l fringe.Limits) (g *group, err err
 		}
 		g.dirs[name] = dir
 	}
-	return g, g.limit(l)
+	if err := g.limit(l); err != nil || c.version == 2 {
+		return g, err
+	}
+	return g, g.open()
 }
 
 // wanted says whether an instance with these limits is put under the
@@ -260,7 +264,11 @@ func (g *group) limit(l fringe.Limits) error {
 		}
 	}
 	if dir := g.dirs["pids"]; dir != "" && l.Pids > 0 {
-		if err := writeFile(dir, "pids.max", strconv.Itoa(l.Pids+initTasks)); err != nil {
+		own := initTasks
+		if g.version == 1 {
+			own = 1 // the thread that joins
+		}
+		if err := writeFile(dir, "pids.max", strconv.Itoa(l.Pids+own)); err != nil {
 			return fmt.Errorf("the limit of processes: %w", err)
 		}
 	}
@@ -300,12 +308,35 @@ func (g *group) listen(dir string) error {
 	return writeFile(dir, "cgroup.event_control", fmt.Sprintf("%d %d", event, control))
 }
 
+// open opens the doors of a group of version 1. A thread that writes 0 there
+// has joined at once, and what it forks is in the group; before the kernel moves
+// another process it waits for all processors, for milliseconds in which nothing
+// forks and nothing ends.
+func (g *group) open() error {
+	for _, dir := range g.paths() {
+		fd, err := unix.Open(filepath.Join(dir, "tasks"), unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("the cgroup %s cannot be joined: %w", dir, err)
+		}
+		g.doors = append(g.doors, fd)
+	}
+	return nil
+}
+
+// permit gives what init is told once the group has its limits, and the
+// descriptors that come along. Without a group there are none.
+func (g *group) permit() (o goOrder, fds []int) {
+	if g == nil {
+		return o, nil
+	}
+	return goOrder{Doors: len(g.doors)}, append(append(fds, g.doors...), g.watch...)
+}
+
 // forget closes what init has by now.
 func (g *group) forget() {
-	for _, fd := range g.watch {
-		unix.Close(fd)
-	}
-	g.watch = nil
+	closeAll(g.doors)
+	closeAll(g.watch)
+	g.doors, g.watch = nil, nil
 }
 
 // throttle sets the limit of CPU, and the same as the weight beside other work
@@ -332,20 +363,10 @@ func (g *group) throttle(cores float64) error {
 	return writeFile(dir, "cpu.cfs_quota_us", quota)
 }
 
-// open opens the group's directory, for a process that is to begin in it.
+// directory opens the group's directory, for a process that is to begin in it.
 // Only version 2 has that.
-func (g *group) open() (int, error) {
+func (g *group) directory() (int, error) {
 	return unix.Open(g.paths()[0], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-}
-
-// join puts the process into the group.
-func (g *group) join(pid int) error {
-	for _, dir := range g.paths() {
-		if err := writeFile(dir, "cgroup.procs", strconv.Itoa(pid)); err != nil {
-			return fmt.Errorf("the instance does not join the cgroup %s: %w", dir, err)
-		}
-	}
-	return nil
 }
 
 // outOfMemory says whether the kernel killed a process of the group for memory.

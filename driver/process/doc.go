@@ -14,6 +14,9 @@
 // killed, or when the socket to the server closes. So nothing outlives the
 // server, however it dies, but what is to be durable.
 //
+// While Run runs, inits stand by in their namespaces for the next instances
+// (see spare.go).
+//
 // # Durable instances
 //
 // The init of a durable instance goes on alone from the moment its program
@@ -37,7 +40,7 @@
 //     of StateDir. Sweep removes them, and processes of init's role that carry
 //     the same <site>.
 //
-// The rooms site and attempt call Start; cmd/fringe calls Main, PrivateMounts
+// The rooms site and attempt call Start; server calls Run; cmd/fringe calls Main, PrivateMounts
 // and, for `fringe doctor`, Enforced.
 //
 // It needs Linux 5.12 or later.

@@ -72,9 +72,16 @@ func becomeInit() {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		fail(err)
 	}
+	spare := strings.HasPrefix(os.Args[2], standby)
+	if spare {
+		standBy()
+	}
 	var o order
 	if err := receive(descriptor(controlFD), &o); err != nil {
 		os.Exit(1) // the driver is gone
+	}
+	if spare {
+		takeName(o.ID)
 	}
 	record, err := openRecord(&o)
 	if err != nil {
@@ -97,15 +104,30 @@ func becomeInit() {
 		fail(err)
 	}
 	tell(report{What: repReady})
-	fds, err := receiveGo(controlFD)
+	var permit goOrder
+	fds, err := receiveWith(controlFD, &permit)
 	if err != nil || o.Role == probing {
 		os.Exit(0)
 	}
+	if err := joinGroup(fds[:permit.Doors]); err != nil {
+		fail(err)
+	}
 	w := &watcher{o: &o}
-	if len(fds) == 2 {
-		go w.listen(fds[0], fds[1])
+	if memory := fds[permit.Doors:]; len(memory) == 2 {
+		go w.listen(memory[0], memory[1])
 	}
 	run(w, path, record)
+}
+
+// joinGroup puts this thread, and so the program, into cgroups of version 1.
+func joinGroup(doors []int) error {
+	for _, fd := range doors {
+		if _, err := unix.Write(fd, []byte("0")); err != nil {
+			return startError(fringe.Unavailable, "the instance does not join its cgroup: %w", err)
+		}
+		unix.Close(fd)
+	}
+	return nil
 }
 
 // handOn gives every SIGTERM to all processes of the namespace. It is how the

@@ -195,10 +195,6 @@ type forkOrder struct {
 	Standby bool     // the call does not follow at once
 }
 
-// boundOrder tells a fork that it is in its cgroups. Descriptors of
-// memory.oom_control and its event come along, where init watches them.
-type boundOrder struct{}
-
 // callOrder is what a fork that stands by is told last. Descriptors of the
 // mounts and of the streams come along.
 type callOrder struct {
@@ -284,15 +280,14 @@ func (n *Nest) ask(f *Fork, theirs *os.File) error {
 	return theirs.Close()
 }
 
-// furnish gives the fork its first order, and puts it into its cgroups while it
-// builds what it sees.
+// furnish gives the fork its first order, and makes its cgroups while it builds
+// what it sees.
 func (n *Nest) furnish(f *Fork, preload []string, now bool) error {
 	in := f.in
 	made := make(chan error, 1)
 	go func() {
 		var err error
 		in.group, err = n.in.d.cgroups.make(in.spec.ID, in.spec.Limits)
-		n.hasten()
 		made <- err
 	}()
 	err := n.order(f, preload, now)
@@ -305,33 +300,14 @@ func (n *Nest) furnish(f *Fork, preload []string, now bool) error {
 	if err != nil {
 		return err
 	}
-	var watch []int
 	if in.group != nil {
-		if err := in.group.join(f.pid); err != nil {
-			return startError(fringe.Unavailable, "no cgroup: %w", err)
-		}
-		watch = in.group.watch
+		defer in.group.forget()
 	}
-	if err := sendWith(in.control, boundOrder{}, watch); err != nil {
+	permit, fds := in.group.permit()
+	if err := sendWith(in.control, permit, fds); err != nil {
 		return startError(fringe.Unavailable, "the fork has ended: %w", err)
 	}
-	if in.group != nil {
-		in.group.forget()
-	}
 	return nil
-}
-
-// hasten moves a process to the cgroup where it is. Before the kernel moves one
-// it waits for all processors to have been idle or elsewhere, and not again soon
-// after: so the fork that is being born does not wait.
-func (n *Nest) hasten() {
-	select {
-	case <-n.in.done:
-	default:
-		if n.in.group != nil {
-			n.in.group.join(n.in.init.Pid) // an error is the fork's to meet
-		}
-	}
 }
 
 // order gives the fork its first order.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,8 +15,9 @@ import (
 )
 
 // An order is what the driver tells init to do. It goes over the control
-// socket as one frame; the frame that follows is cmdGo.
+// socket as one frame; the frame that follows is a goOrder.
 type order struct {
+	ID      fringe.InstanceID
 	Base    string // directory of the host at which the root is put together
 	Root    string // "/" is the host's own
 	Layers  []string
@@ -56,15 +56,17 @@ const (
 	nesting role = "nest"  // its program forks further instances (see Nest)
 )
 
-// cmdGo follows an order: the limits are in force, the program may start. With
-// it come, when a cgroup of version 1 bounds memory, the descriptors of its
-// event and of its memory.oom_control.
-const cmdGo = "go"
+// goOrder follows an order: the limits are in force, the program may start. Of
+// cgroups of version 1 there come along the descriptors by which init joins them
+// and, when memory is bounded, those of memory.oom_control and of its event.
+type goOrder struct {
+	Doors int // how many of the descriptors are for joining
+}
 
 // The reports of init.
 const (
-	repBorn    = "born"    // a fork waits for its order
-	repReady   = "ready"   // the tree is built; init waits for cmdGo
+	repBorn    = "born"    // a fork or a spare waits for its order
+	repReady   = "ready"   // the tree is built; init waits for its goOrder
 	repStarted = "started" // the program runs
 	repFailed  = "failed"  // Kind and Message say why; init ends
 	repEnded   = "ended"   // the program ended; init ends
@@ -109,24 +111,11 @@ func frameOf(v any) ([]byte, error) {
 	return append(frame, text...), nil
 }
 
-// sendGo sends cmdGo with descriptors.
-func sendGo(control *net.UnixConn, fds []int) error {
-	frame, err := frameOf(cmdGo)
-	if err != nil {
-		return err
-	}
-	var rights []byte
-	if len(fds) > 0 {
-		rights = unix.UnixRights(fds...)
-	}
-	_, _, err = control.WriteMsgUnix(frame, rights, nil)
-	return err
-}
-
-// receiveGo waits for cmdGo and gives the descriptors that came with it.
-func receiveGo(control int) (fds []int, err error) {
+// receiveWith reads one frame into v and gives the descriptors that came with
+// its header.
+func receiveWith(control int, v any) (fds []int, err error) {
 	var head [4]byte
-	var rights [64]byte
+	var rights [128]byte
 	var n, m int
 	for {
 		n, m, _, _, err = unix.Recvmsg(control, head[:], rights[:], unix.MSG_CMSG_CLOEXEC)
@@ -137,8 +126,7 @@ func receiveGo(control int) (fds []int, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var cmd string
-	if err := receive(io.MultiReader(bytes.NewReader(head[:n]), descriptor(control)), &cmd); err != nil {
+	if err := receive(io.MultiReader(bytes.NewReader(head[:n]), descriptor(control)), v); err != nil {
 		return nil, err
 	}
 	messages, err := unix.ParseSocketControlMessage(rights[:m])

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -25,6 +26,9 @@ type Config struct {
 	// Log takes what the driver has to say. Nil drops it.
 	Log *slog.Logger
 
+	// Spares is how many inits stand by for the next instances while Run runs.
+	Spares int
+
 	// WithoutCgroups makes the driver keep limits as if the machine had no
 	// cgroup that it may use.
 	WithoutCgroups bool
@@ -39,6 +43,11 @@ type Driver struct {
 	cgroups cgroups // what of them can be used
 	nested  bool    // this process may not mount: each instance needs a user namespace
 	global  bool    // this process's user is the machine's root, which RLIMIT_NPROC does not bind
+
+	spares   int           // wanted
+	standing atomic.Bool   // spares may be there
+	ready    chan *spare   // of capacity spares; filled by Run
+	missing  chan struct{} // of capacity 1; tells Run that one may be
 
 	mu      sync.Mutex                      // guards running
 	running map[fringe.InstanceID]*instance // nil while it starts
@@ -70,6 +79,9 @@ func New(cfg Config) (*Driver, error) {
 		base:    base,
 		nested:  !capable(unix.CAP_SYS_ADMIN),
 		global:  globalRoot(),
+		spares:  cfg.Spares,
+		ready:   make(chan *spare, cfg.Spares),
+		missing: make(chan struct{}, 1),
 		running: map[fringe.InstanceID]*instance{},
 	}
 	if d.log == nil {

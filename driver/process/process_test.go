@@ -70,10 +70,34 @@ func TestDriverWithoutCgroups(t *testing.T) {
 	})
 }
 
+func TestDriverWithSpares(t *testing.T) {
+	drivertest.Run(t, func(t *testing.T) fringe.Driver {
+		return withSpares(t, process.Config{StateDir: drivertest.StateDir(t), Spares: 2})
+	})
+}
+
+// withSpares gives a driver whose spares are kept until the test ends, and
+// are asked for.
+func withSpares(t testing.TB, cfg process.Config) *process.Driver {
+	t.Helper()
+	d := open(t, cfg)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- d.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
 func BenchmarkStart(b *testing.B) {
-	for _, without := range []bool{false, true} {
-		b.Run(fmt.Sprintf("withoutCgroups=%v", without), func(b *testing.B) {
-			d := open(b, process.Config{StateDir: b.TempDir(), WithoutCgroups: without})
+	for name, cfg := range map[string]process.Config{"plain": {}, "withoutCgroups": {WithoutCgroups: true}, "spares": {Spares: 2}} {
+		b.Run(name, func(b *testing.B) {
+			cfg.StateDir = b.TempDir()
+			d := withSpares(b, cfg)
 			n := 0
 			for b.Loop() {
 				n++

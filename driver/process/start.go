@@ -48,7 +48,7 @@ func (d *Driver) begin(ctx context.Context, s fringe.Spec, r role) (*instance, e
 
 // check refuses a Spec that no instance can be made of.
 func check(s *fringe.Spec) error {
-	if s.ID == "" || len(s.ID) > 128 {
+	if s.ID == "" || len(s.ID) > maxID {
 		return startError(fringe.Invalid, "an instance needs an id of 1 to 128 letters, digits and hyphens, not %q", s.ID)
 	}
 	for _, r := range s.ID {
@@ -101,8 +101,10 @@ func (d *Driver) start(ctx context.Context, s fringe.Spec, r role) (*instance, e
 		}
 		o.Record, o.Time, o.Begun = records(s.Scratch), s.Limits.Time, in.begun
 	}
-	if err := d.spawn(in, r == nesting); err != nil {
-		return nil, errors.Join(err, in.discard())
+	if r != running || !d.adopt(in) {
+		if err := d.spawn(in, string(s.ID), d.attributes(&s, r == nesting)); err != nil {
+			return nil, errors.Join(err, in.discard())
+		}
 	}
 	// When ctx ends, init dies, and whatever waits for it wakes up.
 	stop := context.AfterFunc(ctx, func() { in.init.Kill() })
@@ -128,7 +130,7 @@ func (d *Driver) start(ctx context.Context, s fringe.Spec, r role) (*instance, e
 // order gives init's orders for s.
 func (d *Driver) order(s *fringe.Spec) (*order, error) {
 	o := &order{
-		Base: d.base, Root: s.Root, Layers: s.Layers, Mounts: s.Mounts, Hidden: s.Hidden,
+		ID: s.ID, Base: d.base, Root: s.Root, Layers: s.Layers, Mounts: s.Mounts, Hidden: s.Hidden,
 		TmpSize: s.TmpBytes, Network: s.Network,
 		Argv: s.Argv, Env: s.Env, Dir: s.Dir, Conn: s.Conn != nil, FileSize: s.Limits.FileSize,
 		OneLog: s.Stdout == s.Stderr,
@@ -210,20 +212,14 @@ func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
 	return conn.(*net.UnixConn), theirs, nil
 }
 
-// spawn starts init, with its control socket. A nest is in a user namespace.
-func (d *Driver) spawn(in *instance, nest bool) error {
-	control, theirs, err := socketPair()
-	if err != nil {
-		return err
-	}
-	defer theirs.Close()
-	in.control = control
+// attributes says how init of s is started. A nest is in a user namespace.
+func (d *Driver) attributes(s *fringe.Spec, nest bool) *syscall.SysProcAttr {
 	// A session of its own: no signal of the server's terminal reaches it.
 	attr := &syscall.SysProcAttr{Setsid: true, Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS}
-	if !in.spec.Network {
+	if !s.Network {
 		attr.Cloneflags |= syscall.CLONE_NEWNET
 	}
-	if nest || d.nested || !d.global && in.spec.Limits.Pids > 0 && !d.cgroups.has("pids") {
+	if nest || d.nested || !d.global && s.Limits.Pids > 0 && !d.cgroups.has("pids") {
 		// A user namespace counts its own processes.
 		attr.Cloneflags |= syscall.CLONE_NEWUSER
 		attr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
@@ -233,34 +229,56 @@ func (d *Driver) spawn(in *instance, nest bool) error {
 		attr.UidMappings = []syscall.SysProcIDMap{{Size: math.MaxUint32}}
 		attr.GidMappings = attr.UidMappings
 	}
+	return attr
+}
+
+// spawn starts init under the name that its command line says, with its
+// control socket.
+func (d *Driver) spawn(in *instance, name string, attr *syscall.SysProcAttr) error {
+	control, theirs, err := socketPair()
+	if err != nil {
+		return err
+	}
+	defer theirs.Close()
+	in.control = control
 	if d.cgroups.version == 2 {
 		if in.group, err = d.cgroups.make(in.spec.ID, in.spec.Limits); err != nil {
 			return startError(fringe.Unavailable, "no cgroup: %w", err)
 		}
-		if attr.CgroupFD, err = in.group.open(); err != nil {
+		if attr.CgroupFD, err = in.group.directory(); err != nil {
 			return startError(fringe.Unavailable, "no cgroup: %w", err)
 		}
 		defer unix.Close(attr.CgroupFD)
 		attr.UseCgroupFD = true
 	}
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	files, null, err := streams(&in.spec)
 	if err != nil {
-		return startError(fringe.Unavailable, "the instance has no standard input: %w", err)
+		return err
 	}
 	defer null.Close()
-	files := []*os.File{null, null, null, theirs}
-	for i, f := range []*os.File{in.spec.Stdin, in.spec.Stdout, in.spec.Stderr} {
-		if f != nil {
-			files[i] = f
-		}
-	}
+	files = append(files, theirs)
 	if in.spec.Conn != nil {
 		files = append(files, in.spec.Conn)
 	}
-	in.init, err = os.StartProcess("/proc/self/exe", []string{initName, d.site, string(in.spec.ID)}, &os.ProcAttr{
+	in.init, err = os.StartProcess("/proc/self/exe", []string{initName, d.site, name}, &os.ProcAttr{
 		Dir: "/", Env: []string{"GOMAXPROCS=2", "GOTRACEBACK=none"}, Files: files, Sys: attr,
 	})
 	return spawnError(err)
+}
+
+// streams gives the program's standard input, output and error; null, which
+// is for those that s has not, is the caller's to close.
+func streams(s *fringe.Spec) (files []*os.File, null *os.File, err error) {
+	if null, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
+		return nil, nil, startError(fringe.Unavailable, "the instance has no standard input: %w", err)
+	}
+	for _, f := range []*os.File{s.Stdin, s.Stdout, s.Stderr} {
+		if f == nil {
+			f = null
+		}
+		files = append(files, f)
+	}
+	return files, null, nil
 }
 
 // spawnError says why init could not be started.
@@ -287,30 +305,23 @@ func (d *Driver) settle(in *instance, o *order) error {
 		return startError(fringe.Unavailable, "the instance does not take its orders: %w", err)
 	}
 	if d.cgroups.version == 1 {
-		g, err := d.cgroups.make(in.spec.ID, in.spec.Limits)
-		if err == nil {
-			in.group = g
-			err = g.join(in.init.Pid)
-		}
-		if err != nil {
+		var err error
+		if in.group, err = d.cgroups.make(in.spec.ID, in.spec.Limits); err != nil {
 			return startError(fringe.Unavailable, "no cgroup: %w", err)
 		}
 	}
 	if err := in.expect(repReady); err != nil {
 		return err
 	}
-	var watch []int
 	if in.group != nil {
 		if err := in.group.throttle(in.spec.Limits.CPU); err != nil {
 			return startError(fringe.Unavailable, "the CPU limit: %w", err)
 		}
-		watch = in.group.watch
+		defer in.group.forget()
 	}
-	if err := sendGo(in.control, watch); err != nil {
+	permit, fds := in.group.permit()
+	if err := sendWith(in.control, permit, fds); err != nil {
 		return startError(fringe.Unavailable, "the instance ended before its program started: %w", err)
-	}
-	if in.group != nil {
-		in.group.forget()
 	}
 	if o.Role == probing {
 		return nil

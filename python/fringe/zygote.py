@@ -8,8 +8,8 @@ runs no code of a function.
 
 For each socket that the driver sends, the zygote forks. The child is **init**:
 process 1 of a new PID namespace with mounts, IPC and network of its own. It puts
-the mounts in place that the driver hands over, and, once the driver has put it
-under its limits, forks the **program**, which gives up every privilege for good,
+the mounts in place that the driver hands over, and, once its
+limits are in force, joins its cgroups and forks the **program**, which gives up every privilege for good,
 loads its function and stands by. When the call comes, init mounts what belongs
 to it and hands the rest to the program. Init reaps what is left to it and tells
 how the program ended; its own end ends all that is left of the call.
@@ -20,7 +20,7 @@ zygote     ready with Unsafe, Seconds; or failed with Message, Traceback
 driver     {} with a socket → zygote: fork. All that follows is on that socket
 driver     forkOrder → init
 init       born
-driver     boundOrder → init: the limits are in force
+driver     goOrder → init: the limits are in force
 init       ready
 driver     callOrder → init
 init       started; or failed with Kind, Message
@@ -269,9 +269,13 @@ class Init:
         self.places = order["Places"]
         sandbox.unshare(sandbox.NEWNS | sandbox.NEWIPC | (0 if order["Network"] else sandbox.NEWNET))
         self.plant(fds)
-        said, self.memory = receive(self.control)
+        said, fds = receive(self.control)
         if said is None:
             os._exit(1)
+        doors, self.memory = fds[:said["Doors"]], fds[said["Doors"]:]
+        for door in doors:  # into a cgroup, with what is forked from here on
+            os.write(door, b"0")
+            os.close(door)
         self.early = [os.memfd_create("early"), os.memfd_create("early")]
         self.line, theirs = socket.socketpair()
         self.program = os.fork()
