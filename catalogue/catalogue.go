@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,11 @@ type Config struct {
 	// in the environment. What is wrong with the handler is a cwl.Problems.
 	// Nil: Python handlers cannot be published.
 	Derive func(ctx context.Context, env fringe.EnvironmentName, dir, file string) ([]byte, error)
+
+	// Address refuses an address that a stranger must not make the server read;
+	// private ones are refused on request. Nil: nothing is published from the web.
+	Address func(ip netip.Addr, refusePrivate bool) error
+	Private bool // publishers may name git repositories of private networks, and http: addresses
 
 	Log *slog.Logger // nil drops it
 }

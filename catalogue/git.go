@@ -33,15 +33,18 @@ var scpRE = regexp.MustCompile(`^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[A-Za-z0-9._~/-]
 // that holds a function; after a # follows the directory when there are several.
 //
 // A repository of this machine, and one that is read with the keys of the
-// server's user (ssh), is for operators.
+// server's user (ssh), is for operators; so are http: addresses and those of
+// private networks, unless Config.Private.
 func (c *Catalogue) PublishGit(ctx context.Context, address string, by fringe.Principal) (Published, error) {
 	const op = "catalogue.PublishGit"
 	repository, dir, chosen := strings.Cut(address, "#")
-	name, err := gitName(repository)
+	u, err := gitURL(repository)
 	if err != nil {
 		return Published{}, err
 	}
-	if web := strings.HasPrefix(repository, "https:") || strings.HasPrefix(repository, "http:"); !web && !by.Role.Includes(fringe.Operator) {
+	name := strings.TrimSuffix(path.Base(strings.TrimRight(u.Path, "/")), ".git")
+	web := u.Scheme == "https" || u.Scheme == "http"
+	if !web && !by.Role.Includes(fringe.Operator) {
 		return Published{}, &fringe.Error{Op: op, Kind: fringe.Denied, Component: fringe.Catalogue,
 			Message: fmt.Sprintf("%.200q is read with the rights of the server's user, so only operators may name it", repository),
 			Cure:    "give an https: address, or publish the function's directory"}
@@ -54,8 +57,14 @@ func (c *Catalogue) PublishGit(ctx context.Context, address string, by fringe.Pr
 		return Published{}, disk(op, c.dir, err)
 	}
 	defer os.RemoveAll(tmp)
+	from := remote{address: repository, scheme: u.Scheme}
+	if web {
+		if from, err = c.onWeb(ctx, u, by.Role); err != nil {
+			return Published{}, err
+		}
+	}
 	at := filepath.Join(tmp, "clone")
-	if err := c.clone(ctx, repository, at); err != nil {
+	if err := c.clone(ctx, from, at); err != nil {
 		return Published{}, err
 	}
 	found := functionsIn(at)
@@ -126,28 +135,33 @@ func noFunction(address, dir string, found []string) error {
 	return e
 }
 
-// gitName checks an address and gives the repository's name.
-func gitName(repository string) (string, error) {
-	bad := func(why, cure string) (string, error) {
-		return "", &fringe.Error{Op: "catalogue.PublishGit", Kind: fringe.Invalid, Component: fringe.Catalogue,
+// gitURL checks an address. That of user@host:path is an ssh: one.
+func gitURL(repository string) (*url.URL, error) {
+	bad := func(why, cure string) (*url.URL, error) {
+		return nil, &fringe.Error{Op: "catalogue.PublishGit", Kind: fringe.Invalid, Component: fringe.Catalogue,
 			Message: fmt.Sprintf("%.200q %s", repository, why), Cure: cure}
 	}
-	at := ""
 	if scpRE.MatchString(repository) {
-		_, at, _ = strings.Cut(repository, ":")
-	} else {
-		u, err := url.Parse(repository)
-		if err != nil || u.Path == "" || strings.ContainsAny(repository, " \t\r\n") || strings.HasPrefix(u.Host, "-") {
-			return bad("is not the URL of a git repository", "write https://HOST/PATH.git, ssh://HOST/PATH, USER@HOST:PATH or file:///PATH")
-		}
-		switch u.Scheme {
-		case "https", "http", "ssh", "file":
-		default:
-			return bad("has a scheme that is not taken", "use https, http, ssh or file")
-		}
-		at = u.Path
+		_, at, _ := strings.Cut(repository, ":")
+		return &url.URL{Scheme: "ssh", Path: at}, nil
 	}
-	return strings.TrimSuffix(path.Base(strings.TrimRight(at, "/")), ".git"), nil
+	u, err := url.Parse(repository)
+	if err != nil || u.Path == "" || strings.ContainsAny(repository, " \t\r\n") || strings.HasPrefix(u.Host, "-") {
+		return bad("is not the URL of a git repository", "write https://HOST/PATH.git, ssh://HOST/PATH, USER@HOST:PATH or file:///PATH")
+	}
+	switch u.Scheme {
+	case "https", "http", "ssh", "file":
+		return u, nil
+	}
+	return bad("has a scheme that is not taken", "use https, http, ssh or file")
+}
+
+// remote is where a clone comes from.
+type remote struct {
+	address string   // as git takes it
+	scheme  string   // the only transport that git may use
+	config  []string // further options of git
+	web     bool     // nothing of the server's user is seen or sent
 }
 
 // functionsIn lists the directories of a repository that hold functions; "." is
@@ -174,14 +188,17 @@ func functionsIn(root string) []string {
 
 // clone clones without hooks, submodules, filters or questions. It is ended
 // when it takes too long or grows too large.
-func (c *Catalogue) clone(ctx context.Context, repository, at string) error {
+func (c *Catalogue) clone(ctx context.Context, from remote, at string) error {
 	const op = "catalogue.PublishGit"
 	ctx, cancel := context.WithTimeout(ctx, gitTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "git", "-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=true", "-c", "protocol.allow=never",
-		"-c", "protocol.https.allow=always", "-c", "protocol.http.allow=always", "-c", "protocol.ssh.allow=always", "-c", "protocol.file.allow=always",
-		"clone", "--quiet", "--depth", "1", "--single-branch", "--no-tags", "--no-recurse-submodules", "--template=", "--", repository, at)
-	cmd.Env = append(cmd.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=true", "SSH_ASKPASS=true", "GIT_LFS_SKIP_SMUDGE=1",
+	args := append([]string{"-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=true"}, from.config...)
+	cmd := exec.CommandContext(ctx, "git", append(args, "clone", "--quiet", "--depth", "1", "--single-branch", "--no-tags", "--no-recurse-submodules", "--template=", "--", from.address, at)...)
+	env := cmd.Environ()
+	if from.web {
+		env = webEnviron(env, filepath.Dir(at))
+	}
+	cmd.Env = append(env, "GIT_ALLOW_PROTOCOL="+from.scheme, "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=true", "SSH_ASKPASS=true", "GIT_LFS_SKIP_SMUDGE=1",
 		"GIT_SSH_COMMAND=ssh -oBatchMode=yes -oConnectTimeout=20", "LC_ALL=C")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -189,7 +206,7 @@ func (c *Catalogue) clone(ctx context.Context, repository, at string) error {
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
-		return &fringe.Error{Op: op, Kind: fringe.Unavailable, Component: fringe.Catalogue, Err: err, Message: "git cannot be started here", Cure: "run: sudo apt-get install git"}
+		return noGit(err)
 	}
 	watch := make(chan bool, 1)
 	go func() { watch <- watchSize(ctx, at, cancel) }()
@@ -199,15 +216,19 @@ func (c *Catalogue) clone(ctx context.Context, repository, at string) error {
 	switch {
 	case <-watch || err == nil && sizeOf(at) > gitBytes:
 		return &fringe.Error{Op: op, Kind: fringe.TooLarge, Component: fringe.Catalogue,
-			Message: fmt.Sprintf("the repository %s is larger than %d MiB", repository, gitBytes>>20), Cure: "publish the function's directory instead"}
+			Message: fmt.Sprintf("the repository %s is larger than %d MiB", from.address, gitBytes>>20), Cure: "publish the function's directory instead"}
 	case late:
-		return fringe.Errorf(op, fringe.Unavailable, "the repository %s was not cloned within %s", repository, gitTime)
+		return fringe.Errorf(op, fringe.Unavailable, "the repository %s was not cloned within %s", from.address, gitTime)
 	case err != nil:
 		return &fringe.Error{Op: op, Kind: fringe.Unavailable, Component: fringe.Catalogue, Err: err,
-			Message: fmt.Sprintf("git could not clone %s: %s", repository, strings.TrimSpace(strings.ReplaceAll(said.String(), "\n", " "))),
-			Cure:    "check the URL, and that this site may read it"}
+			Message: fmt.Sprintf("git could not clone %s: %s", from.address, strings.TrimSpace(strings.ReplaceAll(said.String(), "\n", " "))),
+			Cure:    "check the URL, that this site may read it, and that it redirects nowhere"}
 	}
 	return nil
+}
+
+func noGit(err error) error {
+	return &fringe.Error{Op: "catalogue.PublishGit", Kind: fringe.Unavailable, Component: fringe.Catalogue, Err: err, Message: "git cannot be started here", Cure: "run: sudo apt-get install git"}
 }
 
 // watchSize calls stop and gives true when the directory grows too large; false

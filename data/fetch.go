@@ -52,7 +52,7 @@ func newFetcher(cfg Fetch, refusePrivate bool) *fetcher {
 		if err != nil {
 			return err
 		}
-		return allowedAddress(ip, refusePrivate)
+		return AllowedAddress(ip, refusePrivate)
 	}}
 	return &fetcher{idle: cfg.Idle, client: &http.Client{
 		Transport: &http.Transport{Proxy: cfg.Proxy, DialContext: dialer.DialContext, DisableCompression: true,
@@ -66,10 +66,10 @@ func newFetcher(cfg Fetch, refusePrivate bool) *fetcher {
 	}}
 }
 
-// allowedAddress refuses addresses that a stranger must not make the server
-// read. It looks at the address that is connected to, so names that change
+// AllowedAddress refuses addresses that a stranger must not make the server
+// read. Callers give it the address that is connected to, so names that change
 // their address in between gain nothing.
-func allowedAddress(ip netip.Addr, refusePrivate bool) error {
+func AllowedAddress(ip netip.Addr, refusePrivate bool) error {
 	ip = ip.Unmap().WithZone("")
 	if nat64 := netip.MustParsePrefix("64:ff9b::/96"); nat64.Contains(ip) {
 		b := ip.As16()
@@ -105,7 +105,7 @@ func checkURL(u *url.URL, refusePrivate bool) error {
 		return refused(op, "download the file yourself and add it", "the address %.200q holds a user name or password, which would be kept and shown", u.Redacted())
 	}
 	if ip, err := netip.ParseAddr(u.Hostname()); err == nil {
-		return allowedAddress(ip, refusePrivate)
+		return AllowedAddress(ip, refusePrivate)
 	}
 	return nil
 }

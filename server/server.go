@@ -175,7 +175,7 @@ func (s *Server) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ca, err := catalogue.New(catalogue.Config{Store: s.store, Dir: filepath.Join(dir, "functions"), Log: s.log,
+	ca, err := catalogue.New(catalogue.Config{Store: s.store, Dir: filepath.Join(dir, "functions"), Address: data.AllowedAddress, Private: s.cfg.Private, Log: s.log,
 		Derive: func(ctx context.Context, env fringe.EnvironmentName, dir, file string) ([]byte, error) {
 			return s.site.Derive(ctx, env, dir, file)
 		}})
