@@ -41,7 +41,7 @@ unit:
 
 # The rooms with concurrency of their own, under the race detector.
 race:
-	$(GO) test -race -timeout 15m ./store ./auth ./archive
+	$(GO) test -race -timeout 15m ./store ./auth ./archive ./pool ./server/front
 
 crash:
 	$(GO) test -count=1 -timeout 60m -v ./bench/crash -args -crash.for=15m

@@ -76,7 +76,7 @@ func write(w http.ResponseWriter, q url.Values, answer []byte) {
 	for pieces := 0; len(answer) > 0 && pieces < 1000; pieces++ {
 		n := min(size, len(answer))
 		if q.Has("text") {
-			io.WriteString(w, string(answer[:n]))
+			w.(io.StringWriter).WriteString(string(answer[:n]))
 		} else if m, err := w.Write(answer[:n]); err != nil {
 			w.Header().Set("X-Trailer", fmt.Sprint(m, err))
 			return
