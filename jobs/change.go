@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"fringe"
@@ -282,6 +283,10 @@ func (j *Jobs) Delete(ctx context.Context, id fringe.CallID) error {
 func (j *Jobs) removeLog(op string, id fringe.CallID) error {
 	dir, err := j.logDir(id)
 	if err == nil {
+		err = os.RemoveAll(dir)
+	}
+	// An attempt that was aborted may be about to open its few files.
+	for tries := 0; errors.Is(err, syscall.ENOTEMPTY) && tries < 8; tries++ {
 		err = os.RemoveAll(dir)
 	}
 	if err != nil {

@@ -208,6 +208,31 @@ func TestLogIsKeptFollowedAndBounded(t *testing.T) {
 	}
 }
 
+// An attempt that was aborted opens its log while the job is deleted.
+func TestDeleteWhileTheLogIsOpened(t *testing.T) {
+	ctx := context.Background()
+	j := open(t, t.TempDir(), nil)
+	for n := range 300 {
+		submit(t, j, n, "ada", "echo")
+		if err := j.Abort(ctx, id(n), errors.New("no longer wanted")); err != nil {
+			t.Fatal(err)
+		}
+		begun, ended := make(chan bool), make(chan bool)
+		go func() {
+			defer close(ended)
+			close(begun)
+			if l, err := j.OpenFiles(id(n)); err == nil { // else the directory has gone in between
+				l.Close()
+			}
+		}()
+		<-begun
+		if err := j.Delete(ctx, id(n)); err != nil {
+			t.Fatalf("Delete() = %v", err)
+		}
+		<-ended
+	}
+}
+
 func TestGetOfNothing(t *testing.T) {
 	_, err := open(t, t.TempDir(), nil).Get(context.Background(), "nope")
 	var e *fringe.Error
