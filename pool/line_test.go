@@ -104,7 +104,7 @@ func TestPromises(t *testing.T) {
 		t.Errorf("the promises %v are kept, want the last of ann and those made after it", p.by)
 	}
 	p.tidy(noon.Add(time.Hour))
-	if len(p.by)+len(p.owners) != 0 || p.first != nil || p.last != nil {
+	if len(p.by)+len(p.owners) != 0 || p.made.Len() != 0 {
 		t.Errorf("%+v, want nothing", p)
 	}
 }
