@@ -83,22 +83,21 @@ func (d *Driver) instanceOf(s *spare) *instance {
 	return &instance{d: d, control: s.control, init: s.init}
 }
 
+// standsFor says whether a spare can be the init of an instance.
+func (d *Driver) standsFor(s *fringe.Spec) bool {
+	return d.standing.Load() && s.Conn == nil && d.attributes(s, false).Cloneflags == d.attributes(&fringe.Spec{}, false).Cloneflags
+}
+
 // adopt makes a spare the init of in, when there is one that can be. Without
 // one in is as it was.
-func (d *Driver) adopt(in *instance) bool {
-	if !d.standing.Load() || in.spec.Conn != nil || d.attributes(&in.spec, false).Cloneflags != d.attributes(&fringe.Spec{}, false).Cloneflags {
+func (d *Driver) adopt(ctx context.Context, in *instance) bool {
+	if !d.standsFor(&in.spec) {
 		return false
 	}
-	defer func() {
-		select {
-		case d.missing <- struct{}{}:
-		default:
-		}
-	}()
-	for {
+	for ctx.Err() == nil {
 		select {
 		case s := <-d.ready:
-			err := s.serve(in)
+			err := s.serve(ctx, in)
 			if err == nil {
 				in.control, in.init = s.control, s.init
 				return true
@@ -108,10 +107,24 @@ func (d *Driver) adopt(in *instance) bool {
 			return false
 		}
 	}
+	return false
+}
+
+// replace has Run make a spare for the next instance like s.
+func (d *Driver) replace(s *fringe.Spec) {
+	if !d.standsFor(s) {
+		return
+	}
+	select {
+	case d.missing <- struct{}{}:
+	default:
+	}
 }
 
 // serve gives a spare the streams of in. The spare has answered then: it lives.
-func (s *spare) serve(in *instance) error {
+// When ctx ends it does not.
+func (s *spare) serve(ctx context.Context, in *instance) error {
+	defer context.AfterFunc(ctx, func() { s.init.Kill() })()
 	files, null, err := streams(&in.spec)
 	if err != nil {
 		return err

@@ -37,6 +37,9 @@ func (d *Driver) begin(ctx context.Context, s fringe.Spec, r role) (*instance, e
 		return nil, err
 	}
 	in, err := d.start(ctx, s, r)
+	if r == running {
+		d.replace(&s)
+	}
 	if err != nil {
 		d.free(s.ID)
 		return nil, err
@@ -101,7 +104,7 @@ func (d *Driver) start(ctx context.Context, s fringe.Spec, r role) (*instance, e
 		}
 		o.Record, o.Time, o.Begun = records(s.Scratch), s.Limits.Time, in.begun
 	}
-	if r != running || !d.adopt(in) {
+	if r != running || !d.adopt(ctx, in) {
 		if err := d.spawn(in, string(s.ID), d.attributes(&s, r == nesting)); err != nil {
 			return nil, errors.Join(err, in.discard())
 		}
