@@ -139,12 +139,8 @@ type try struct {
 // newTry gives a try of which nothing is made yet.
 func newTry(r *Request) (*try, error) {
 	t := &try{r: r, limits: r.Limits.Or(r.Tool.Limits()), s: &stage{}, streams: &streams{}, clock: time.Now()}
-	inside := WorkDir
-	if p := r.Tool.WorkDirectory(); p != "" {
-		inside = p
-	}
 	var err error
-	t.e, err = r.Tool.Prepare(r.Inputs, cwl.Runtime{OutDir: inside, TmpDir: TmpDir, InputDir: InputDir, Cores: t.limits.CPU, RAM: t.limits.Memory >> 20})
+	t.e, err = r.Tool.Prepare(r.Inputs, cwl.Runtime{OutDir: WorkDir, TmpDir: TmpDir, InputDir: InputDir, Cores: t.limits.CPU, RAM: t.limits.Memory >> 20})
 	if err != nil {
 		return t, err
 	}

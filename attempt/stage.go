@@ -77,9 +77,6 @@ func (s *stage) item(ctx context.Context, it *cwl.Staged, before []cwl.Staged) e
 	}
 	host := filepath.Join(root.Name(), rel)
 	if it.Source == "" {
-		if !s.visible(it.Target, before) {
-			s.mounts = append(s.mounts, fringe.Mount{Source: host, Target: it.Target, Writable: it.Writable})
-		}
 		it.Source = host
 		return nil
 	}
@@ -143,28 +140,11 @@ func (s *stage) home(target string, before []cwl.Staged) (*os.Root, string, erro
 		} else if below, ok := strings.CutPrefix(target, InputDir+"/"); ok {
 			base, rel = s.in, below
 		} else {
-			s.extra++
-			base, rel = filepath.Join(s.dir, "elsewhere", fmt.Sprint(s.extra)), path.Base(target)
-			if err := os.MkdirAll(base, 0o755); err != nil {
-				return nil, "", err
-			}
+			return nil, "", fmt.Errorf("%s is neither in the work directory nor among the inputs", target)
 		}
 	}
 	root, err := os.OpenRoot(base)
 	return root, rel, err
-}
-
-// visible says whether a mount shows what lies at the target.
-func (s *stage) visible(target string, before []cwl.Staged) bool {
-	if strings.HasPrefix(target, s.inside+"/") || strings.HasPrefix(target, InputDir+"/") {
-		return true
-	}
-	for i := range before {
-		if strings.HasPrefix(target, before[i].Target+"/") {
-			return true
-		}
-	}
-	return false
 }
 
 // settle gives every output a place of its own below the work directory, so

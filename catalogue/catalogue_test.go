@@ -280,7 +280,7 @@ func TestPublishRefuses(t *testing.T) {
 		{"say", map[string]string{"function.cwl": with("baseCommand: echo", "baseComand: echo")}, []string{"function.cwl:", "baseComand"}},
 		{"say", map[string]string{"function.cwl": with("{type: string, inputBinding: {}}", "{type: strong}")}, []string{"function.cwl:21", "strong"}},
 		{"say", map[string]string{"function.cwl": with("baseCommand: echo", "requirements: {MPIRequirement: {}}\nbaseCommand: echo")}, []string{"MPIRequirement"}},
-		{"say", map[string]string{"function.cwl": with("baseCommand: echo", "requirements: {DockerRequirement: {dockerPull: debian}}\nbaseCommand: echo")}, []string{`requires the container image "debian"`, "under hints"}},
+		{"say", map[string]string{"function.cwl": with("baseCommand: echo", "requirements: {DockerRequirement: {dockerPull: debian}}\nbaseCommand: echo")}, []string{"function.cwl:19: DockerRequirement under requirements (container image debian) is not supported — put it under hints"}},
 		{"say", map[string]string{"function.cwl": with("    environment: wsclean", "    contract: http\n    shape: service")}, []string{"contract http needs the program"}},
 		{"say", map[string]string{"function.cwl": with("    environment: wsclean", "    shape: service")}, []string{"a command line cannot be a service"}},
 		{"say", map[string]string{"function.cwl": with("    environment: wsclean", "    contract: python\n    handler: ../x:main")}, []string{"handler"}},

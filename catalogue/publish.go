@@ -335,9 +335,6 @@ func (p *publication) check() error {
 	if p.derived != nil && v.Environment != p.env {
 		wrong(fmt.Sprintf("write \"environment\": %q itself into FRINGE = {…}, not an expression", v.Environment), "the environment that FRINGE names cannot be read without running the file")
 	}
-	if v.Tool.ContainerRequired {
-		wrong("put DockerRequirement under hints, and name the environment that has the program", "the document requires the container image %.200q; functions run in environments", v.Tool.Container)
-	}
 	checkContract(v, wrong)
 	if v.Contract == fringe.Python {
 		if module, name, ok := strings.Cut(v.Handler, ":"); !ok || name == "" || !moduleThere(p.dir, module) {
@@ -393,7 +390,7 @@ func (p *publication) explain(err error) error {
 	switch {
 	case errors.As(err, &problems):
 	case errors.As(err, &unsupported):
-		problems = cwl.Problems{{File: unsupported.File, Line: unsupported.Line, Message: unsupported.What + " is not supported", Cure: "docs/functions.md lists what is"}}
+		problems = cwl.Problems{{File: unsupported.File, Line: unsupported.Line, Message: unsupported.What + " is not supported", Cure: unsupported.Cure}}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.As(err, &fe):

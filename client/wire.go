@@ -45,7 +45,8 @@ type Function struct {
 	Example        json.RawMessage   `json:"example,omitempty"`
 	Inputs         []Parameter       `json:"inputs,omitempty"`
 	Outputs        []Parameter       `json:"outputs,omitempty"`
-	Packages       map[string]string `json:"packages,omitempty"` // of the environment, with exact versions
+	Container      string            `json:"container,omitempty"` // image that the document names as a hint; not used
+	Packages       map[string]string `json:"packages,omitempty"`  // of the environment, with exact versions
 	Published      time.Time         `json:"published"`
 	By             string            `json:"by,omitempty"`
 	Created        bool              `json:"created,omitempty"` // publish: false when this very content was there already

@@ -2,10 +2,8 @@ package cwl
 
 import (
 	"math"
-	"path"
 	"regexp"
 	"slices"
-	"strings"
 
 	"fringe"
 )
@@ -95,19 +93,3 @@ func (t *Tool) Reuse() bool {
 // Temporary says whether the document lists the exit code among those after
 // which a later try may succeed.
 func (t *Tool) Temporary(code int) bool { return slices.Contains(t.temporary, code) }
-
-// WorkDirectory gives the path at which the tool wants to see its work
-// directory: dockerOutputDirectory of a DockerRequirement under requirements.
-// It is empty when the tool does not care, or asks for a place of the system.
-func (t *Tool) WorkDirectory() string {
-	p := path.Clean(t.req.outputDirectory)
-	if !t.req.containerRequired || !path.IsAbs(p) || p == "/" {
-		return ""
-	}
-	top, _, _ := strings.Cut(p[1:], "/")
-	switch top {
-	case "bin", "boot", "dev", "etc", "fringe", "lib", "lib32", "lib64", "proc", "run", "sbin", "sys", "tmp", "usr":
-		return ""
-	}
-	return p
-}

@@ -48,12 +48,16 @@ func (p Problems) Error() string {
 type Unsupported struct {
 	What string // the feature, in CWL's words: "MPIRequirement", "class Workflow"
 	File string
-	Line int // 0 when not known
+	Line int    // 0 when not known
+	Cure string // what would be taken; empty when there is nothing
 }
 
-// Error names the feature and the place.
+// Error names the feature, the place and the cure.
 func (u *Unsupported) Error() string {
 	s := u.What + " is not supported"
+	if u.Cure != "" {
+		s += "; " + u.Cure
+	}
 	if u.File != "" && u.Line > 0 {
 		return fmt.Sprintf("%s:%d: %s", u.File, u.Line, s)
 	}

@@ -47,9 +47,10 @@ func (r *reader) problem(n *node, cure, format string, args ...any) {
 	r.problems = append(r.problems, p)
 }
 
-func (r *reader) unsupport(n *node, format string, args ...any) {
+// unsupport notes what is not supported, the first of it.
+func (r *reader) unsupport(n *node, cure, format string, args ...any) {
 	if r.unsupported == nil {
-		r.unsupported = &Unsupported{What: fmt.Sprintf(format, args...), File: n.file, Line: n.line}
+		r.unsupported = &Unsupported{What: fmt.Sprintf(format, args...), File: n.file, Line: n.line, Cure: cure}
 	}
 }
 

@@ -117,7 +117,7 @@ func (r *reader) classAndVersion(root, process *node) bool {
 	case !ok:
 		r.problem(process, "write class: CommandLineTool", "the process has no class")
 	case class == "Workflow" || class == "ExpressionTool" || class == "Operation":
-		r.unsupport(process.get("class"), "class %s", class)
+		r.unsupport(process.get("class"), "publish its tools as functions of their own", "class %s", class)
 	case class != "CommandLineTool":
 		r.problem(process.get("class"), "write class: CommandLineTool", "the class %q is not known", clip(class))
 	}
@@ -131,7 +131,7 @@ func (r *reader) classAndVersion(root, process *node) bool {
 		r.minor = int(version[3] - '0')
 	default:
 		if ok && (strings.HasPrefix(version, "v1.") || strings.HasPrefix(version, "draft") || strings.Contains(version, "cwl")) {
-			r.unsupport(v, "cwlVersion %s", clip(version))
+			r.unsupport(v, "write cwlVersion: v1.2", "cwlVersion %s", clip(version))
 		} else if v == nil {
 			r.problem(process, "write cwlVersion: v1.2", "the document has no cwlVersion")
 		} else {

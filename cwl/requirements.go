@@ -22,10 +22,6 @@ type requirements struct {
 	noReuse     bool
 	loadListing string
 	inplace     bool
-
-	container         string
-	containerRequired bool   // DockerRequirement stands under requirements
-	outputDirectory   string // that the container wants to have; empty when it says nothing
 }
 
 // quantity is a number or an expression that gives one.
@@ -193,16 +189,28 @@ func (r *reader) requirement(e entry, required bool, t *Tool) {
 	case "InplaceUpdateRequirement":
 		q.inplace = r.flag(e.node, "inplaceUpdate", false)
 	case "DockerRequirement":
-		q.container, q.containerRequired = r.text(e.node, "dockerPull"), required
-		q.outputDirectory = r.text(e.node, "dockerOutputDirectory")
-		t.Container, t.ContainerRequired = q.container, q.containerRequired
+		t.Container = r.image(e.node)
+		if required {
+			r.unsupport(e.at, "put it under hints if the tool may run without its container, with the programs of the machine or of an environment",
+				"DockerRequirement under requirements (container image %s)", clip(t.Container))
+		}
 	case "fringe:Function":
 		t.Function = r.functionHint(e.node)
 	default:
 		if required && !ignoredClasses[e.name] {
-			r.unsupport(e.at, "%s under requirements", clip(e.name))
+			r.unsupport(e.at, "remove it, or put it under hints if the tool runs without", "%s under requirements", clip(e.name))
 		}
 	}
+}
+
+// image names the container image of a DockerRequirement.
+func (r *reader) image(n *node) string {
+	for _, field := range []string{"dockerPull", "dockerImageId", "dockerLoad", "dockerImport"} {
+		if s := r.text(n, field); s != "" {
+			return s
+		}
+	}
+	return "not named"
 }
 
 // switchOn reads a field that is true, false or an expression.

@@ -17,11 +17,7 @@ type Tool struct {
 	Outputs    []Output
 	Extensions map[string]any // top-level fields of other namespaces, such as "s:author" and "fringe:example"
 	Function   *FunctionHint  // nil when the document has no fringe:Function hint
-	Container  string         // image of a DockerRequirement; not used to run
-
-	// ContainerRequired says that the DockerRequirement stands under
-	// requirements, so that the tool is not meant to run without its image.
-	ContainerRequired bool
+	Container  string         // image of a DockerRequirement under hints; empty without one, and not used to run
 
 	req                   requirements
 	script                *script // nil without InlineJavascriptRequirement

@@ -211,6 +211,35 @@ func TestOverride(t *testing.T) {
 	if _, err := tool.Override([]any{map[string]any{"class": "MPIRequirement"}}); !errors.As(err, &unsupported) {
 		t.Errorf("Override(MPIRequirement) = %v, want *Unsupported", err)
 	}
+	if _, err := tool.Override([]any{map[string]any{"class": "DockerRequirement", "dockerPull": "debian"}}); !errors.As(err, &unsupported) {
+		t.Errorf("Override(DockerRequirement) = %v, want *Unsupported", err)
+	}
+}
+
+func TestContainer(t *testing.T) {
+	const head = "cwlVersion: v1.2\nclass: CommandLineTool\nbaseCommand: x\ninputs: []\noutputs: []\n"
+	for name, c := range map[string]struct{ text, image, says string }{
+		"Required":      {"requirements: {DockerRequirement: {dockerPull: debian}}\n", "", "x.cwl:6: DockerRequirement under requirements (container image debian) is not supported; put it under hints"},
+		"RequiredList":  {"requirements:\n- class: DockerRequirement\n  dockerFile: FROM debian\n", "", "x.cwl:7: DockerRequirement under requirements (container image not named)"},
+		"Both":          {"requirements: {DockerRequirement: {dockerPull: a}}\nhints: {DockerRequirement: {dockerPull: b}}\n", "", "container image a"},
+		"OtherFirst":    {"requirements:\n  MPIRequirement: {}\n  DockerRequirement: {dockerPull: a}\n", "", "MPIRequirement under requirements is not supported; remove it"},
+		"Hint":          {"hints: {DockerRequirement: {dockerPull: debian, dockerOutputDirectory: /out}}\n", "debian", ""},
+		"HintLoaded":    {"hints: [{class: DockerRequirement, dockerLoad: 'https://x.example/i.tar'}]\n", "https://x.example/i.tar", ""},
+		"WrongIsBefore": {"requirements: {DockerRequirement: {dockerPull: [a]}}\n", "", "dockerPull"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tool, err := cwl.Parse("x.cwl", []byte(head+c.text), nil)
+			if c.says != "" {
+				if err == nil || !strings.Contains(err.Error(), c.says) {
+					t.Fatalf("Parse() = %v, want %q", err, c.says)
+				}
+				return
+			}
+			if err != nil || tool.Container != c.image {
+				t.Errorf("Parse() gives the image %v, %v; want %q", tool, err, c.image)
+			}
+		})
+	}
 }
 
 func TestParallelUse(t *testing.T) {

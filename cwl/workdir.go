@@ -243,10 +243,7 @@ func (s *stager) entryTarget(d dirent) (string, error) {
 		if strings.HasPrefix(clean, s.rt.OutDir+"/") {
 			return clean, nil
 		}
-		if !s.t.req.containerRequired || clean == "/" {
-			return "", fmt.Errorf("the entryname %q is absolute; that is allowed only with a DockerRequirement under requirements", clip(name))
-		}
-		return clean, nil
+		return "", fmt.Errorf("the entryname %q is absolute; only a container has room for that, and no tool runs in one", clip(name))
 	}
 	if err := checkBelow(name); err != nil {
 		return "", err

@@ -114,8 +114,12 @@ func (g *Gateway) describe(r *http.Request) (answer, error) {
 
 // brief gives what a listing shows of a version.
 func brief(v *catalogue.Version) client.Function {
-	return client.Function{Function: v.Function, Summary: v.Doc.Summary, Author: v.Doc.Author, Citation: v.Doc.Citation,
+	fn := client.Function{Function: v.Function, Summary: v.Doc.Summary, Author: v.Doc.Author, Citation: v.Doc.Citation,
 		License: v.Doc.License, CodeRepository: v.Doc.CodeRepository, Keywords: v.Doc.Keywords, Published: v.Published, By: v.By}
+	if v.Tool != nil {
+		fn.Container = v.Tool.Container
+	}
+	return fn
 }
 
 func parameters(t *cwl.Tool) (in, out []client.Parameter) {

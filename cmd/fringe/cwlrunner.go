@@ -73,6 +73,9 @@ func (r *cwlRunner) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if tool.Container != "" && !r.quiet {
+		fmt.Fprintf(r.stderr, "fringe: the tool names the container image %s as a hint; it runs without, with the programs of this machine\n", tool.Container)
+	}
 	job := map[string]any{}
 	if len(args) == 2 {
 		if job, err = readJob(args[1]); err != nil {

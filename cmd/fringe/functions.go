@@ -81,6 +81,17 @@ func (a *app) sayPublished(fn client.Function) {
 		word = "unchanged"
 	}
 	fmt.Fprintf(a.stdout, "%s %-32s %s\n", word, fn.Ref(), fn.Summary)
+	if fn.Container != "" {
+		fmt.Fprintf(a.stderr, "fringe: %s names the container image %s as a hint; it is not used: the function runs %s\n", fn.Name, fn.Container, runsIn(fn))
+	}
+}
+
+// runsIn says what a function runs in.
+func runsIn(fn client.Function) string {
+	if fn.Environment == "" {
+		return "with the machine's programs"
+	}
+	return "in the environment " + string(fn.Environment)
 }
 
 // functionDirs gives p itself, or the function directories below it when it is
@@ -281,6 +292,7 @@ func describe(w io.Writer, fn client.Function) {
 	}
 	for _, kv := range [][2]string{
 		{"Shape", fmt.Sprintf("%s, contract %s, environment %s", fn.Shape, fn.Contract, fn.Environment)},
+		{"Container", containerText(fn)},
 		{"Limits", limitsText(fn.Limits)},
 		{"Aliases", strings.Join(fn.Aliases, ", ")}, {"Versions", strings.Join(fn.Versions, ", ")},
 		{"Packages", packagesText(fn.Packages)},
@@ -330,6 +342,13 @@ func exampleArgs(example json.RawMessage) string {
 		fmt.Fprintf(&b, " %s=%s", k, v)
 	}
 	return b.String()
+}
+
+func containerText(fn client.Function) string {
+	if fn.Container == "" {
+		return ""
+	}
+	return fn.Container + " (a hint of the document; not used)"
 }
 
 func limitsText(l fringe.Limits) string {
