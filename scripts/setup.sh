@@ -9,12 +9,12 @@ say() { echo "setup: $*"; }
 fail() { for line in "$@"; do echo "setup: $line" >&2; done; exit 1; }
 
 # What each group needs. wsclean, aoflagger, casacore: the tools of functions/.
-# python3-*: what the environments in environments/ declare.
+# python3-*: what the environments in environments/ declare. gcc: the race detector.
 packages=(wsclean aoflagger casacore-tools casacore-data python3-casacore python3-numpy python3-scipy
-          python3-astropy python3-matplotlib python3-pil python3-venv curl git ca-certificates)
+          python3-astropy python3-matplotlib python3-pil python3-venv curl git ca-certificates make)
 case ${1:-run} in
 run) ;;
-test) packages+=(procps util-linux libxml2-utils python3-pyvo python3-astroquery python3-requests) ;;
+test) packages+=(gcc libc6-dev procps util-linux libxml2-utils python3-pyvo python3-astroquery python3-requests) ;;
 bench) packages+=(wrk) ;;
 *) echo "usage: setup.sh run|test|bench" >&2; exit 2 ;;
 esac
