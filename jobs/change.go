@@ -62,6 +62,9 @@ func (j *Jobs) update(ctx context.Context, op string, fn func(s *step) error) er
 		case m.to == Queued:
 			j.queue.changed(m.group)
 		}
+		if m.to.Final() && !m.from.Final() {
+			j.ended(m.group.function, m.to)
+		}
 		j.tell(m.id)
 	}
 	return nil

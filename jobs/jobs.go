@@ -15,11 +15,16 @@ import (
 // Config says where jobs are kept and how many may wait.
 type Config struct {
 	Store    *store.Store
-	Dir      string           // of the logs
-	Queue    int              // jobs that may be QUEUED; 0: any number
-	PerOwner int              // jobs of one principal that may be QUEUED; 0: any number
-	Log      *slog.Logger     // nil: slog.Default
-	Now      func() time.Time // nil: time.Now
+	Dir      string       // of the logs
+	Queue    int          // jobs that may be QUEUED; 0: any number
+	PerOwner int          // jobs of one principal that may be QUEUED; 0: any number
+	Log      *slog.Logger // nil: slog.Default
+
+	// Ended, when there is one, hears of each job that has come to its end, once
+	// that is committed. It returns at once.
+	Ended func(fringe.FunctionName, Phase)
+
+	Now func() time.Time // nil: time.Now
 }
 
 // Jobs is the ledger.
@@ -28,6 +33,7 @@ type Jobs struct {
 	dir   string
 	log   *slog.Logger
 	now   func() time.Time
+	ended func(fringe.FunctionName, Phase)
 	queue *queue
 
 	arrivals *store.Batch[*arrival]
@@ -46,10 +52,13 @@ func New(cfg Config) (*Jobs, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
+	if cfg.Ended == nil {
+		cfg.Ended = func(fringe.FunctionName, Phase) {}
+	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fringe.E(op, err)
 	}
-	j := &Jobs{store: cfg.Store, dir: cfg.Dir, log: cfg.Log, now: cfg.Now, queue: newQueue(cfg.Queue, cfg.PerOwner),
+	j := &Jobs{store: cfg.Store, dir: cfg.Dir, log: cfg.Log, now: cfg.Now, ended: cfg.Ended, queue: newQueue(cfg.Queue, cfg.PerOwner),
 		arrivals: store.NewBatch(cfg.Store, arrive), watchers: map[fringe.CallID]map[chan struct{}]bool{}}
 	if err := j.countQueued(); err != nil {
 		return nil, fringe.E(op, err)

@@ -69,6 +69,8 @@ func (j *Jobs) accept(ctx context.Context, n NewJob) (*arrival, error) {
 		} else {
 			j.queue.changed(g)
 		}
+	} else if err == nil && a.same == nil && a.made == nil && a.job.Phase == Completed {
+		j.ended(n.Function, Completed)
 	}
 	return a, err
 }

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"math"
 	"net/http"
 	"sync"
+	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -10,6 +12,7 @@ import (
 
 	"fringe"
 	"fringe/gateway"
+	"fringe/jobs"
 	"fringe/site"
 )
 
@@ -85,6 +88,38 @@ func (m *metrics) observe(o gateway.Observation) {
 	f.queue.Observe(o.Timing.Queue.Seconds())
 	f.start.Observe(o.Timing.Start.Seconds())
 	f.run.Observe(o.Timing.Run.Seconds())
+}
+
+// ended counts the jobs that come to their end.
+type ended struct{ jobs *prometheus.CounterVec }
+
+func newEnded() *ended {
+	return &ended{prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fringe_jobs_total",
+		Help: "Jobs that have ended by function and phase (COMPLETED, ERROR, ABORTED)."}, []string{"function", "phase"})}
+}
+
+func (e *ended) observe(fn fringe.FunctionName, p jobs.Phase) {
+	e.jobs.WithLabelValues(string(fn), string(p)).Inc()
+}
+
+// house are the metrics of what the site lives in: its program, and the file
+// system of its directory.
+func house(dir string) []prometheus.Collector {
+	disk := func(name, help string, blocks func(*syscall.Statfs_t) uint64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+			var st syscall.Statfs_t
+			if err := syscall.Statfs(dir, &st); err != nil {
+				return math.NaN()
+			}
+			return float64(blocks(&st)) * float64(st.Bsize)
+		})
+	}
+	return []prometheus.Collector{
+		disk("fringe_disk_size_bytes", "Size of the file system that holds the site's directory.", func(st *syscall.Statfs_t) uint64 { return st.Blocks }),
+		disk("fringe_disk_free_bytes", "What the site may still write to that file system.", func(st *syscall.Statfs_t) uint64 { return st.Bavail }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fringe_build_info", Help: "1; the label tells the version that serves.",
+			ConstLabels: prometheus.Labels{"version": Version()}}, func() float64 { return 1 }),
+	}
 }
 
 // occupancy reads how full the site is whenever the metrics are read.

@@ -136,7 +136,8 @@ func (s *Server) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.jobs, err = jobs.New(jobs.Config{Store: s.store, Dir: filepath.Join(dir, "logs"), Queue: s.cfg.Queue, PerOwner: s.cfg.PerOwner, Log: s.log})
+	ended := newEnded()
+	s.jobs, err = jobs.New(jobs.Config{Store: s.store, Dir: filepath.Join(dir, "logs"), Queue: s.cfg.Queue, PerOwner: s.cfg.PerOwner, Log: s.log, Ended: ended.observe})
 	if err != nil {
 		return err
 	}
@@ -190,7 +191,7 @@ func (s *Server) join(ctx context.Context) error {
 		return err
 	}
 	m := newMetrics(s.site)
-	m.registry.MustRegister(newZygotes(s.forks))
+	m.registry.MustRegister(append(house(dir), newZygotes(s.forks), ended.jobs)...)
 	surfaces, err := s.surfaces(au, ca, m)
 	if err != nil {
 		return err
