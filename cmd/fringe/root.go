@@ -61,7 +61,7 @@ func newRootCommand(stdout, stderr io.Writer) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("site", a.serveCommand(), a.doctorCommand(), a.tokenCommand(), a.envCommand(), a.configCommand())
+	add("site", a.serveCommand(), a.doctorCommand(), a.backupCommand(), a.tokenCommand(), a.envCommand(), a.configCommand())
 	add("functions", a.publishCommand(), a.functionsCommand(), a.describeCommand(), a.aliasCommand(), a.unpublishCommand(),
 		a.callCommand(), a.jobCommand(), a.logsCommand(), newCWLRunnerCommand())
 	add("data", a.dataCommand())

@@ -84,6 +84,22 @@ of services end, leaves tasks running for the next start, then stops.`,
 	return c
 }
 
+func (a *app) backupCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup FILE",
+		Short: "Copy the site's store, also while the site runs",
+		Long: `Copy the site's store: functions, datasets, jobs and tokens as they stand.
+
+The site may run and be busy. FILE is replaced once the copy is whole. What the
+store tells of lies beside it and is copied next, see docs/operations.md.`,
+		Example: "  fringe backup /backup/fringe/fringe.db",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return server.Backup(cmd.Context(), a.set.Dir, args[0])
+		},
+	}
+}
+
 func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{Use: "doctor", Short: "Say what this machine enforces, and how to mend what is missing", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
