@@ -30,7 +30,7 @@ const (
 )
 
 // patience bounds every wait of the suite.
-const patience = 60 * time.Second
+const patience = 5 * time.Minute
 
 // Run tests the drivers that open gives. Each has a state directory from
 // StateDir, if it needs one.

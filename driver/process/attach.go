@@ -198,7 +198,7 @@ func (d *Driver) attach(ctx context.Context, id fringe.InstanceID, scratch strin
 	}
 	nothing := fringe.Errorf("process.Attach", fringe.NotFound, "no program of the instance %s has run", id)
 	if !ok || m.Boot != bootID() || m.Site != d.site || m.ID != id {
-		return nil, nothing
+		return nil, errors.Join(nothing, d.sweepGroup(ctx, id)) // init may have been about to be noted
 	}
 	in := &instance{d: d, done: make(chan struct{}), begun: m.Begun, group: d.cgroups.existing(id), attached: true,
 		spec: fringe.Spec{ID: id, Scratch: scratch, Mounts: m.Mounts, Durable: true}}

@@ -71,6 +71,10 @@ func findCgroups(prefix string) cgroups {
 // outside of all groups has that of one core.
 func shareOf(cores float64) int { return max(2, int(1024*cores)) }
 
+// weightOf is shareOf for version 2, where a cgroup has the weight of one core
+// unless told otherwise.
+func weightOf(cores float64) int { return min(max(1, int(100*cores)), 10000) }
+
 // usable says why no cgroup can be made below base; nil when it can.
 func usable(base string) error {
 	if err := os.MkdirAll(base, 0o755); err != nil {
@@ -90,28 +94,25 @@ func findVersion2(mounts []mountLine) cgroups {
 	if i < 0 {
 		return cgroups{why: "no cgroup file system is mounted"}
 	}
-	top := mounts[i].point
+	top, root := mounts[i].point, mounts[i].root
 	if names := readWords(filepath.Join(top, "cgroup.controllers")); !slices.Contains(names, "memory") && !slices.Contains(names, "cpu") {
 		return cgroups{why: "the unified cgroup hierarchy has no memory and no cpu controller"}
 	}
-	var err error
-	if _, e := os.Stat(filepath.Join(top, "cgroup.type")); errors.Is(e, fs.ErrNotExist) {
-		if c, e := delegate(top); e == nil {
+	if _, err := os.Stat(filepath.Join(top, "cgroup.type")); errors.Is(err, fs.ErrNotExist) {
+		if c, err := delegate(top); err == nil {
 			return c
-		} else {
-			err = e
 		}
 	}
-	own, e := ownCgroup(top)
-	if e != nil {
-		return cgroups{why: e.Error()}
+	own, err := ownCgroup(top, root)
+	if err == nil {
+		err = moveOut(own)
 	}
-	if e := moveOut(own); e != nil {
-		return cgroups{why: errors.Join(err, e).Error()}
+	if err != nil {
+		return cgroups{why: err.Error()}
 	}
-	c, e := delegate(own)
-	if e != nil {
-		return cgroups{why: errors.Join(err, e).Error()}
+	c, err := delegate(own)
+	if err != nil {
+		return cgroups{why: err.Error()}
 	}
 	return c
 }
@@ -120,15 +121,20 @@ func findVersion2(mounts []mountLine) cgroups {
 // processes cannot have children with limits.
 const ownLeaf = "fringe-server"
 
-// ownCgroup gives the directory of this process's cgroup of version 2.
-func ownCgroup(top string) (string, error) {
+// ownCgroup gives the directory of this process's cgroup of version 2, where
+// the hierarchy from root on is mounted at top.
+func ownCgroup(top, root string) (string, error) {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return "", err
 	}
 	for line := range strings.Lines(string(text)) {
 		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
-			dir := filepath.Join(top, path)
+			below, err := filepath.Rel(root, path)
+			if err != nil || !filepath.IsLocal(below) {
+				return "", fmt.Errorf("this process's cgroup %s is not among those that are mounted at %s", path, top)
+			}
+			dir := filepath.Join(top, below)
 			if filepath.Base(dir) == ownLeaf {
 				dir = filepath.Dir(dir)
 			}
@@ -138,19 +144,31 @@ func ownCgroup(top string) (string, error) {
 	return "", errors.New("this process is in no cgroup of version 2")
 }
 
-// moveOut moves every process of the cgroup dir to a leaf of it.
+// moveOut moves every process of the cgroup dir to a leaf of it, which weighs
+// as much as all instances together.
 func moveOut(dir string) error {
-	if len(readWords(filepath.Join(dir, "cgroup.procs"))) == 0 {
-		return nil
-	}
 	leaf := filepath.Join(dir, ownLeaf)
-	if err := os.MkdirAll(leaf, 0o755); err != nil {
-		return fmt.Errorf("the cgroup %s is not delegated to this user: %w", dir, err)
-	}
-	for _, pid := range readWords(filepath.Join(dir, "cgroup.procs")) {
-		if err := writeFile(leaf, "cgroup.procs", pid); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("process %s does not move to the cgroup %s: %w", pid, leaf, err)
+	for range 100 { // what is forked meanwhile moves in the next round
+		pids := readWords(filepath.Join(dir, "cgroup.procs"))
+		if len(pids) == 0 {
+			return nil
 		}
+		if err := makeCgroup(leaf); err != nil {
+			return fmt.Errorf("the cgroup %s is not delegated to this user: %w", dir, err)
+		}
+		for _, pid := range pids {
+			if err := writeFile(leaf, "cgroup.procs", pid); err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("process %s does not move to the cgroup %s: %w", pid, leaf, err)
+			}
+		}
+	}
+	return fmt.Errorf("the cgroup %s gets new processes all the time", dir)
+}
+
+// makeCgroup makes a cgroup where there is none. Its parent must be one.
+func makeCgroup(dir string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
 	}
 	return nil
 }
@@ -159,7 +177,7 @@ func moveOut(dir string) error {
 // way down.
 func delegate(dir string) (cgroups, error) {
 	base := filepath.Join(dir, "fringe")
-	if err := os.MkdirAll(base, 0o755); err != nil {
+	if err := makeCgroup(base); err != nil {
 		return cgroups{}, err
 	}
 	for _, d := range []string{dir, base} {
@@ -174,6 +192,10 @@ func delegate(dir string) (cgroups, error) {
 	if !c.has("memory") && !c.has("cpu") && !c.has("pids") {
 		return cgroups{}, fmt.Errorf("no controller can be enabled below %s", dir)
 	}
+	// Without it, all instances together weigh as one of their neighbours.
+	for _, heavy := range []string{base, filepath.Join(dir, ownLeaf)} {
+		writeFile(heavy, "cpu.weight", strconv.Itoa(weightOf(float64(runtime.NumCPU()))))
+	}
 	return c, usable(base)
 }
 
@@ -183,9 +205,10 @@ type group struct {
 	version int
 	dirs    map[string]string // controller → directory
 
-	// Version 1, for init: the descriptors by which it joins the group, one a
-	// hierarchy, and, as the kernel ends one process only when the memory limit
-	// is met, memory.oom_control and an eventfd that tells it.
+	// For an init that is not born in the group: the descriptors by which it
+	// joins, one a hierarchy. For version 1, in which the kernel ends one process
+	// only when the memory limit is met: memory.oom_control and an eventfd that
+	// tells it.
 	doors, watch []int
 }
 
@@ -215,7 +238,7 @@ func (c *cgroups) existing(id fringe.InstanceID) *group {
 }
 
 // make makes the group of an instance with its limits, but that of CPU, which
-// throttle sets, and opens its doors.
+// throttle sets.
 func (c *cgroups) make(id fringe.InstanceID, l fringe.Limits) (g *group, err error) {
 	if c.version == 0 {
 		return nil, nil
@@ -236,7 +259,13 @@ func (c *cgroups) make(id fringe.InstanceID, l fringe.Limits) (g *group, err err
 		}
 		g.dirs[name] = dir
 	}
-	if err := g.limit(l); err != nil || c.version == 2 {
+	return g, g.limit(l)
+}
+
+// makeOpen makes the group of an instance whose init joins it by itself.
+func (c *cgroups) makeOpen(id fringe.InstanceID, l fringe.Limits) (*group, error) {
+	g, err := c.make(id, l)
+	if g == nil || err != nil {
 		return g, err
 	}
 	return g, g.open()
@@ -308,13 +337,17 @@ func (g *group) listen(dir string) error {
 	return writeFile(dir, "cgroup.event_control", fmt.Sprintf("%d %d", event, control))
 }
 
-// open opens the doors of a group of version 1. A thread that writes 0 there
-// has joined at once, and what it forks is in the group; before the kernel moves
-// another process it waits for all processors, for milliseconds in which nothing
-// forks and nothing ends.
+// open opens the doors of a group. Who writes 0 there has joined, with what it
+// forks from then on. In version 1 that is a thread, and happens at once; before
+// the kernel moves a process, as in version 2, it waits for all processors, for
+// milliseconds in which nothing forks and nothing ends.
 func (g *group) open() error {
+	name := "tasks"
+	if g.version == 2 {
+		name = "cgroup.procs"
+	}
 	for _, dir := range g.paths() {
-		fd, err := unix.Open(filepath.Join(dir, "tasks"), unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		fd, err := unix.Open(filepath.Join(dir, name), unix.O_WRONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return fmt.Errorf("the cgroup %s cannot be joined: %w", dir, err)
 		}
@@ -349,7 +382,7 @@ func (g *group) throttle(cores float64) error {
 	}
 	quota := strconv.Itoa(max(int(cores*cpuPeriod), 1000))
 	if g.version == 2 {
-		if err := writeFile(dir, "cpu.weight", strconv.Itoa(min(max(1, int(100*cores)), 10000))); err != nil {
+		if err := writeFile(dir, "cpu.weight", strconv.Itoa(weightOf(cores))); err != nil {
 			return err
 		}
 		return writeFile(dir, "cpu.max", quota+" "+strconv.Itoa(cpuPeriod))

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,7 +49,7 @@ func asUser(t *testing.T, args ...string) *exec.Cmd {
 	if err := to.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir, cmd.WaitDelay = dir, 5*time.Second
@@ -238,6 +239,51 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// An instance weighs as its cores do beside other work, and all together as
+// those of the machine.
+func TestWeights(t *testing.T) {
+	d := open(t, process.Config{StateDir: t.TempDir()})
+	if !d.Enforces(process.CheckCPU) {
+		t.Log("no cgroup bounds the CPU time here: there are no weights")
+		return
+	}
+	id := fmt.Sprintf("weighed-%d", os.Getpid())
+	in, err := d.Start(context.Background(), fringe.Spec{ID: fringe.InstanceID(id), Argv: []string{"/bin/sleep", "600"}, Limits: fringe.Limits{CPU: 1.5}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Stop(context.Background(), 0)
+	checked := 0
+	for _, dir := range groupsOf(id) {
+		for name, core := range map[string]int{"cpu.weight": 100, "cpu.shares": 1024} { // of version 2 and of version 1
+			for file, want := range map[string]int{filepath.Join(dir, name): core * 3 / 2, filepath.Join(filepath.Dir(dir), name): core * runtime.NumCPU()} {
+				text, err := os.ReadFile(file)
+				if os.IsNotExist(err) {
+					continue
+				}
+				if err != nil || strings.TrimSpace(string(text)) != fmt.Sprint(want) {
+					t.Errorf("%s has %q, %v; want %d", file, text, err, want)
+				}
+				checked++
+			}
+		}
+	}
+	if checked != 2 {
+		t.Errorf("%d weights are seen, want those of the instance and of all instances", checked)
+	}
+}
+
+// groupsOf gives the cgroups of an instance.
+func groupsOf(id string) (dirs []string) {
+	filepath.WalkDir("/sys/fs/cgroup", func(path string, e os.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(e.Name(), "-"+id) {
+			dirs = append(dirs, path)
+		}
+		return nil
+	})
+	return dirs
+}
+
 // traces gives the name of the driver's site and the directories in which it
 // makes cgroups, by looking at a running instance.
 func traces(t *testing.T, d *process.Driver) (site string, groups []string) {
@@ -258,12 +304,9 @@ func traces(t *testing.T, d *process.Driver) (site string, groups []string) {
 	if site == "" {
 		t.Fatal("no process has the name of the instance")
 	}
-	filepath.WalkDir("/sys/fs/cgroup", func(path string, e os.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(e.Name(), "-"+id) {
-			groups = append(groups, filepath.Dir(path))
-		}
-		return nil
-	})
+	for _, dir := range groupsOf(id) {
+		groups = append(groups, filepath.Dir(dir))
+	}
 	if d.Enforces(process.CheckCgroups) && len(groups) == 0 {
 		t.Error("no cgroup has the name of the instance")
 	}

@@ -53,7 +53,7 @@ func (d *desk) do(script string) string {
 	if err := os.Rename(tmp, filepath.Join(d.dir, fmt.Sprintf("do.%d", n))); err != nil {
 		d.t.Fatal(err)
 	}
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if rc, err := os.ReadFile(filepath.Join(d.dir, fmt.Sprintf("rc.%d", n))); err == nil {
 			out, _ := os.ReadFile(filepath.Join(d.dir, fmt.Sprintf("out.%d", n)))
 			return strings.TrimSpace(string(out)) + " " + strings.TrimSpace(string(rc))

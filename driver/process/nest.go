@@ -287,7 +287,7 @@ func (n *Nest) furnish(f *Fork, preload []string, now bool) error {
 	made := make(chan error, 1)
 	go func() {
 		var err error
-		in.group, err = n.in.d.cgroups.make(in.spec.ID, in.spec.Limits)
+		in.group, err = n.in.d.cgroups.makeOpen(in.spec.ID, in.spec.Limits)
 		made <- err
 	}()
 	err := n.order(f, preload, now)

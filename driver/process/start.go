@@ -309,7 +309,7 @@ func (d *Driver) settle(in *instance, o *order) error {
 	}
 	if d.cgroups.version == 1 {
 		var err error
-		if in.group, err = d.cgroups.make(in.spec.ID, in.spec.Limits); err != nil {
+		if in.group, err = d.cgroups.makeOpen(in.spec.ID, in.spec.Limits); err != nil {
 			return startError(fringe.Unavailable, "no cgroup: %w", err)
 		}
 	}

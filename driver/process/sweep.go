@@ -91,8 +91,24 @@ func killAndWait(ctx context.Context, fd int) error {
 	return ctx.Err()
 }
 
+// sweepGroup ends what is in the group of an instance and removes it.
+func (d *Driver) sweepGroup(ctx context.Context, id fringe.InstanceID) error {
+	g := d.cgroups.existing(id)
+	if g == nil {
+		return nil
+	}
+	var all error
+	for _, dir := range g.paths() {
+		all = errors.Join(all, d.sweepCgroup(ctx, dir))
+	}
+	return all
+}
+
 // sweepCgroup ends what is in a cgroup and removes it.
 func (d *Driver) sweepCgroup(ctx context.Context, dir string) error {
+	if d.cgroups.version == 2 {
+		writeFile(dir, "cgroup.kill", "1") // with what is just being forked; Linux 5.14 and later
+	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
