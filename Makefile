@@ -1,14 +1,16 @@
 # make demo   sets up what is missing, builds, runs the main job on real data
 # make test   sets up what the tests need, runs all of them
 # make crash  kills the server and its tasks at random for 15 minutes
+# make cgroup2  runs the tests of limits in a guest with cgroups of version 2
 # The other targets: build setup lint bench conformance clean.
 
 SHELL := /bin/bash
 GO ?= go
 SUITE ?=
+PARTS ?= .
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all setup build demo test lint unit race crash bench conformance clean
+.PHONY: all setup build demo test lint unit race crash cgroup2 bench conformance clean
 
 all: build
 
@@ -45,6 +47,10 @@ race:
 
 crash:
 	$(GO) test -count=1 -timeout 60m -v ./bench/crash -args -crash.for=15m
+
+# make cgroup2 PARTS=PATTERN: some of the parts that scripts/cgroup2.sh names.
+cgroup2:
+	@scripts/cgroup2.sh "$(PARTS)"
 
 bench: build
 	@scripts/setup.sh bench
