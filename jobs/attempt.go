@@ -57,7 +57,7 @@ func (j *Jobs) Claim(ctx context.Context, id fringe.CallID, lease time.Duration)
 		}
 		return Job{}, err
 	}
-	return j.Get(ctx, id)
+	return j.Get(context.WithoutCancel(ctx), id) // the claim is there, also when ctx has ended
 }
 
 // Renew prolongs the leases of attempts and gives the jobs whose attempt has

@@ -252,3 +252,48 @@ func TestPhases(t *testing.T) {
 		}
 	}
 }
+
+// until is a context that ends when something has come to be.
+type until struct {
+	context.Context
+	come func() bool
+}
+
+func (u until) Done() <-chan struct{} {
+	if !u.come() {
+		return nil
+	}
+	done := make(chan struct{})
+	close(done)
+	return done
+}
+
+func (u until) Err() error {
+	if u.come() {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestClaimOutlivesItsContext has a context that ends as soon as the claim is
+// committed: who claimed the job has it.
+func TestClaimOutlivesItsContext(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, nil)
+	submit(t, j, 1, "ada", "f")
+	other := open(t, dir, nil) // connections of its own, so that looking waits for nothing
+	ctx := until{t.Context(), func() bool {
+		job, err := other.Get(context.Background(), id(1))
+		if err != nil {
+			t.Error(err)
+		}
+		return job.Phase == jobs.Executing
+	}}
+	job, err := j.Claim(ctx, id(1), time.Minute)
+	if err != nil || job.Fence != 1 {
+		t.Errorf("Claim() = fence %d, %v", job.Fence, err)
+	}
+	if ctx.Err() == nil {
+		t.Error("the context has not ended")
+	}
+}
