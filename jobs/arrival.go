@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 // arrival is a job on its way into the store.
 type arrival struct {
 	job  Job
-	args [arrivalColumns]any // of arrivalRow; the last one, when it is ready, is set in the transaction
+	args [arrivalValues]any // of arrivalRow
 
 	// Why it is not in the store, when it is not.
 	made *Memo // something was made under its derivation that may be its answer
@@ -47,61 +46,56 @@ func newArrival(n NewJob, now time.Time) (*arrival, error) {
 	if job.Key != "" {
 		request = requestOf(n)
 	}
+	var queuedAs string
+	if job.Phase == Queued {
+		queuedAs = job.Derivation
+	}
 	a.args = [...]any{string(job.ID), string(job.Function), job.Version, string(job.Digest), string(job.Environment), job.Namespace, job.Owner,
 		string(job.Phase), job.Priority, job.Limits.CPU, job.Limits.Memory, object(job.Inputs), text(string(job.Staged)), string(t),
 		text(job.Derivation), text(string(job.Outputs)), text(string(job.Reused)), now.UnixNano(), stamp(job.QueuedAt), stamp(job.Ended),
 		int64(job.Duration), stamp(job.Destruction), text(job.RunID), text(string(labels)), text(job.Key), text(request), text(job.Callback),
-		due(now, job.Policy), int64(0)}
+		due(now, job.Policy), text(beginning(queuedAs)), text(queuedAs)}
 	return a, nil
 }
 
-const arrivalColumns = 29
+// arrivalValues is how many arguments arrivalRow has: the columns that it lists
+// but for the last, and, for that one, the derivation's beginning and the
+// derivation of a job that waits while another one makes the same.
+const arrivalValues = 30
 
+// arrivalRow inserts one job. A statement for several would keep a copy of each
+// page that it changes, and look in each table that refers to jobs, for every
+// row.
 const arrivalRow = `INSERT INTO jobs (id, function, version, digest, environment, namespace, owner, phase, priority, cpu, memory,
-	inputs, staged, terms, derivation, outputs, reused, submitted, queued, ended, duration, destruction, run_id, labels, key, request, callback, due, ready) VALUES `
+	inputs, staged, terms, derivation, outputs, reused, submitted, queued, ended, duration, destruction, run_id, labels, key, request, callback, due, ready)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+		CASE WHEN EXISTS (SELECT 1 FROM jobs WHERE derivation IS NOT NULL AND phase IN ('QUEUED','EXECUTING') AND substr(derivation, 1, 12) = ? AND derivation = ?)
+			THEN 9223372036854775807 ELSE 0 END)
+	ON CONFLICT DO NOTHING`
 
-// arrive writes the jobs that came together.
+// arrive writes the jobs that came together, but for those that may have what
+// was made already as their answer.
 func arrive(tx *store.Tx, all []*arrival) error {
-	var plain []*arrival
 	for _, a := range all {
-		a.made, a.same, a.args[arrivalColumns-1] = nil, nil, int64(0)
-		if a.job.Key == "" {
-			plain = append(plain, a)
-		} else if err := arriveTogether(tx, []*arrival{a}); err != nil {
-			return err
-		}
+		a.made, a.same = nil, nil
 	}
-	return arriveTogether(tx, plain)
-}
-
-// arriveTogether looks up what was made already, and what somebody makes, for
-// all of the jobs at once, and inserts them by a few statements. Several have
-// no idempotency key.
-func arriveTogether(tx *store.Tx, all []*arrival) error {
 	if err := findMade(tx, all); err != nil {
 		return err
 	}
-	all = slices.DeleteFunc(slices.Clone(all), func(a *arrival) bool { return a.made != nil })
-	if err := findFirst(tx, all); err != nil {
-		return err
-	}
-	for size := 32; len(all) > 0; size /= 2 {
-		for ; len(all) >= size; all = all[size:] {
-			if err := insert(tx, all[:size]); err != nil {
-				return err
-			}
+	for _, a := range all {
+		if a.made != nil {
+			continue
+		}
+		if err := insert(tx, a); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// insert inserts jobs by one statement.
-func insert(tx *store.Tx, all []*arrival) error {
-	args := make([]any, 0, len(all)*arrivalColumns)
-	for _, a := range all {
-		args = append(args, a.args[:]...)
-	}
-	res, err := tx.Exec(arrivalRow+list(len(all), "("+list(arrivalColumns, "?")+")")+` ON CONFLICT DO NOTHING`, args...)
+// insert inserts a job, or finds the one that has its idempotency key.
+func insert(tx *store.Tx, a *arrival) error {
+	res, err := tx.Exec(arrivalRow, a.args[:]...)
 	if err != nil {
 		return err
 	}
@@ -109,35 +103,29 @@ func insert(tx *store.Tx, all []*arrival) error {
 	if err != nil {
 		return err
 	}
-	if n != int64(len(all)) {
-		if len(all) > 1 {
-			return errors.New("one of several jobs is there already")
-		}
-		all[0].same, err = sameTx(tx, "jobs.Submit", all[0].job.NewJob)
+	if n == 0 {
+		a.same, err = sameTx(tx, "jobs.Submit", a.job.NewJob)
 		return err
 	}
-	last, err := res.LastInsertId()
-	if err != nil {
+	if a.job.Seq, err = res.LastInsertId(); err != nil {
 		return err
 	}
-	for i, a := range all {
-		a.job.Seq = last - n + 1 + int64(i)
-		for name, value := range a.job.Labels {
-			if _, err := tx.Exec(`INSERT INTO jobs_labels (name, value, job) VALUES (?, ?, ?)`, name, value, a.job.Seq); err != nil {
-				return err
-			}
+	for name, value := range a.job.Labels {
+		if _, err := tx.Exec(`INSERT INTO jobs_labels (name, value, job) VALUES (?, ?, ?)`, name, value, a.job.Seq); err != nil {
+			return err
 		}
-		if a.job.Phase == Completed {
-			if err := deliverTx(tx, a.job.Seq, a.job.Callback, a.job.Submitted); err != nil {
-				return err
-			}
-		}
+	}
+	if a.job.Phase == Completed {
+		return deliverTx(tx, a.job.Seq, a.job.Callback, a.job.Submitted)
 	}
 	return nil
 }
 
 // list writes an element so many times.
 func list(n int, element string) string { return strings.Repeat(element+",", n-1) + element }
+
+// beginning gives as much of a derivation as the index of those under way has.
+func beginning(derivation string) string { return derivation[:min(12, len(derivation))] }
 
 // derivations gives those of the chosen jobs as arguments of a statement, as
 // many as one of a few statements takes: the last one stands for those that are
@@ -178,40 +166,6 @@ func findMade(tx *store.Tx, all []*arrival) error {
 				a.made = &Memo{fringe.CallID(job), []byte(outputs), moment(made)}
 			}
 		}
-	}
-	return rows.Err()
-}
-
-// findFirst finds the jobs that wait for another one with the same derivation,
-// which is under way or among those that came with them.
-func findFirst(tx *store.Tx, all []*arrival) error {
-	waits := func(a *arrival) bool { return a.job.Phase == Queued }
-	args := derivations(all, waits)
-	if len(args) == 0 {
-		return nil
-	}
-	rows, err := tx.Query(`SELECT DISTINCT derivation FROM jobs WHERE derivation IS NOT NULL AND phase IN ('QUEUED', 'EXECUTING')
-		AND substr(derivation, 1, 12) IN (`+list(len(args), "substr(?, 1, 12)")+`)`, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	underWay := map[string]bool{}
-	for rows.Next() {
-		var derivation string
-		if err := rows.Scan(&derivation); err != nil {
-			return err
-		}
-		underWay[derivation] = true
-	}
-	for _, a := range all {
-		if a.job.Derivation == "" || !waits(a) {
-			continue
-		}
-		if underWay[a.job.Derivation] {
-			a.args[arrivalColumns-1] = int64(never)
-		}
-		underWay[a.job.Derivation] = true
 	}
 	return rows.Err()
 }

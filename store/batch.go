@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 )
 
@@ -72,23 +73,37 @@ func (b *Batch[T]) alone(m *member[T]) error {
 }
 
 // lead writes those who wait once it is their turn, the leader among them, and
-// tells each of them how it went.
+// those who come meanwhile, and tells each of them how it went.
 func (b *Batch[T]) lead(leader *member[T]) {
 	var taken []*member[T]
+	runtime.Gosched() // those who are ready to hand over an item do so first
+	began, leads := false, true
 	outcome := news{alone: true} // unless write returns
 	defer func() {
+		if leads {
+			b.resign()
+		}
 		for _, m := range taken {
 			m.news <- outcome
 		}
 	}()
 	err := b.store.Update(context.WithoutCancel(leader.ctx), func(tx *Tx) error {
-		if taken = b.take(); len(taken) == 0 {
-			return nil
+		began = true
+		for {
+			more := b.take(b.store.most - len(taken))
+			if len(more) == 0 {
+				leads = false
+				b.resign() // who comes from here on is written in the next Update
+				return nil
+			}
+			taken = append(taken, more...)
+			if err := b.together(tx, leader, more); err != nil {
+				return err
+			}
 		}
-		return b.together(tx, leader, taken)
 	})
-	if taken == nil { // the store takes no updates
-		taken = b.take()
+	if !began { // the store takes no updates
+		taken = b.take(b.store.most)
 		outcome = news{err: err}
 	} else if err == nil || len(taken) == 1 && taken[0] == leader {
 		outcome = news{err: err}
@@ -112,19 +127,14 @@ func (b *Batch[T]) together(tx *Tx, leader *member[T], all []*member[T]) (err er
 	return b.write(tx, items)
 }
 
-// take gives those who wait, but for those whose context has ended, and, when
-// they are more than go together, makes the first of the rest their leader.
-func (b *Batch[T]) take() []*member[T] {
+// take gives those who wait, but for those whose context has ended, and at most
+// n.
+func (b *Batch[T]) take(n int) (taken []*member[T]) {
 	b.mu.Lock()
-	n := min(len(b.waiting), b.store.most)
-	all := b.waiting[:n:n]
-	b.waiting = b.waiting[n:]
-	if b.led = len(b.waiting) > 0; b.led {
-		b.waiting[0].news <- news{lead: true}
-	}
-	b.mu.Unlock()
-	taken := make([]*member[T], 0, n)
-	for _, m := range all {
+	defer b.mu.Unlock()
+	for len(b.waiting) > 0 && len(taken) < n {
+		m := b.waiting[0]
+		b.waiting = b.waiting[1:]
 		if err := m.ctx.Err(); err != nil {
 			m.news <- news{err: err}
 			continue
@@ -132,4 +142,13 @@ func (b *Batch[T]) take() []*member[T] {
 		taken = append(taken, m)
 	}
 	return taken
+}
+
+// resign makes the first of those who wait their leader, if there is any.
+func (b *Batch[T]) resign() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.led = len(b.waiting) > 0; b.led {
+		b.waiting[0].news <- news{lead: true}
+	}
 }
