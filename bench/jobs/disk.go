@@ -10,12 +10,12 @@ import (
 // disk is the disk of temporary files, whose writes a cgroup of version 1 can
 // slow for this process and those that it starts. A nil disk is as it is.
 type disk struct {
-	writes        int // a second
+	writes        string // a second
 	group, device string
 }
 
 // slow measures submissions on a disk that is slow.
-func slow(bin string, rounds, writes int) error {
+func slow(bin string, rounds int, writes string) error {
 	var st syscall.Stat_t
 	if err := syscall.Stat(os.TempDir(), &st); err != nil {
 		return err
@@ -47,12 +47,12 @@ func (d *disk) slow() error {
 // free lets the disk be as fast as it is.
 func (d *disk) free() {
 	if d != nil {
-		d.throttle(0)
+		d.throttle("0")
 	}
 }
 
-func (d *disk) throttle(writes int) error {
-	return os.WriteFile(filepath.Join(d.group, "blkio.throttle.write_iops_device"), fmt.Appendf(nil, "%s %d", d.device, writes), 0)
+func (d *disk) throttle(writes string) error {
+	return os.WriteFile(filepath.Join(d.group, "blkio.throttle.write_iops_device"), fmt.Appendf(nil, "%s %s", d.device, writes), 0)
 }
 
 // String says in a heading what the disk is.
@@ -60,5 +60,5 @@ func (d *disk) String() string {
 	if d == nil {
 		return ""
 	}
-	return fmt.Sprintf(", a disk with %d writes a second", d.writes)
+	return fmt.Sprintf(", a disk with %s writes a second", d.writes)
 }

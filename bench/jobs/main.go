@@ -4,8 +4,9 @@
 //   - submit: jobs accepted per second through the HTTP API, while they only
 //     wait, beside a site in which each job has a commit of its own, and beside
 //     a file that gets 1 kB and an fsync per job;
-//   - slow: the same on a disk that makes -writes writes a second, as one does
-//     whose fsync takes milliseconds (as root, with cgroups of version 1);
+//   - slow: the same on disks that make so many writes a second as -writes lists,
+//     as one does whose fsync takes milliseconds (as root, with cgroups of
+//     version 1);
 //   - overhead: a task that does nothing against fork and exec of the same;
 //   - ledger: the first page of the list, and submissions, with many finished
 //     jobs, beside a site with none;
@@ -40,14 +41,14 @@ func main() {
 	parts := flag.String("parts", "submit,slow,overhead,ledger,queued", "what to measure")
 	rounds := flag.Int("rounds", 5, "interleaved rounds; the median counts")
 	many := flag.Int("many", 1_000_000, "jobs in the parts ledger and queued")
-	writes := flag.Int("writes", 250, "writes a second of the disk in the part slow")
+	writes := flag.String("writes", "250,2750", "writes a second of the disks in the part slow")
 	flag.Parse()
-	if err := run(*bin, strings.Split(*parts, ","), *rounds, *many, *writes); err != nil {
+	if err := run(*bin, strings.Split(*parts, ","), *rounds, *many, strings.Split(*writes, ",")); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(bin string, parts []string, rounds, many, writes int) error {
+func run(bin string, parts []string, rounds, many int, writes []string) error {
 	if err := local.HasWrk(); err != nil {
 		return err
 	}
@@ -57,7 +58,9 @@ func run(bin string, parts []string, rounds, many, writes int) error {
 		case "submit":
 			err = submit(bin, rounds, nil)
 		case "slow":
-			err = slow(bin, rounds, writes)
+			for _, w := range writes {
+				err = errors.Join(err, slow(bin, rounds, w))
+			}
 		case "overhead":
 			err = overhead(bin, rounds)
 		case "ledger":
