@@ -69,5 +69,6 @@ type Dataset struct {
 	Basename  string    // the file name a tool sees
 	Call      CallID    // the call that made it; empty for added data
 	Owner     string    // the principal's name
+	Namespace string    // that the bytes count for; empty: none
 	Created   time.Time // UTC
 }

@@ -1,6 +1,9 @@
 package fringe
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // Role says what a principal may do. Each includes those before it.
 type Role string
@@ -35,8 +38,26 @@ func (r Role) Valid() bool { return r.rank() > 0 }
 
 // Principal is who asks.
 type Principal struct {
-	Name string `json:"name"`
-	Role Role   `json:"role"`
+	Name      string `json:"name"`
+	Role      Role   `json:"role"`
+	Namespace string `json:"namespace,omitempty"` // the project that its work and data count for; empty: none
+}
+
+// Uses says whether a principal may let work count for a namespace: for its
+// own, and an operator for any.
+func (p Principal) Uses(namespace string) bool {
+	return namespace == p.Namespace || p.Role.Includes(Operator)
+}
+
+// ValidNamespace says whether s can name a namespace: 1 to 64 letters, digits
+// and ._@-.
+func ValidNamespace(s string) bool {
+	for _, r := range s {
+		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._@-", r)) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
 }
 
 type principalKey struct{}

@@ -5,8 +5,8 @@
 // token is worthless at once, and stays so while the process lives, even when
 // the clock is set back; authentication of a known token reads no disk.
 //
-// Stored table: tokens(id, name, role, hash, created, expires, used). Times are
-// nanoseconds since 1970 UTC. Stored file: operator.token in the site's
+// Stored table: tokens(id, name, role, namespace, hash, created, expires, used).
+// Times are nanoseconds since 1970 UTC. Stored file: operator.token in the site's
 // directory, mode 0600, the secret of the first operator.
 //
 // It is used by room gateway, and set up by room server.
@@ -60,12 +60,13 @@ type Auth struct {
 
 // Token is a token without its secret.
 type Token struct {
-	ID      string
-	Name    string
-	Role    fringe.Role
-	Created time.Time
-	Expires time.Time // zero: never
-	Used    time.Time // zero: never; up to a minute stale
+	ID        string
+	Name      string
+	Role      fringe.Role
+	Namespace string // that its principal's work counts for; empty: none
+	Created   time.Time
+	Expires   time.Time // zero: never
+	Used      time.Time // zero: never; up to a minute stale
 }
 
 // Migrations are the room's steps of the schema.
@@ -79,7 +80,8 @@ func Migrations() []store.Migration {
 			created INTEGER NOT NULL,
 			expires INTEGER NOT NULL DEFAULT 0,
 			used    INTEGER NOT NULL DEFAULT 0
-		) WITHOUT ROWID;`}}
+		) WITHOUT ROWID;`},
+		{Name: "namespaces of tokens", SQL: `ALTER TABLE tokens ADD COLUMN namespace TEXT NOT NULL DEFAULT ''`}}
 }
 
 // New reads the tokens from an open, migrated store.
@@ -92,7 +94,7 @@ func New(cfg Config) (*Auth, error) {
 	}
 	a := &Auth{store: cfg.Store, log: cfg.Log, clock: cfg.Now, known: map[[sha256.Size]byte]Token{}}
 	err := a.store.View(context.Background(), func(tx *store.Tx) error {
-		rows, err := tx.Query(`SELECT id, name, role, hash, created, expires, used FROM tokens`)
+		rows, err := tx.Query(`SELECT id, name, role, namespace, hash, created, expires, used FROM tokens`)
 		if err != nil {
 			return err
 		}
@@ -128,7 +130,7 @@ func (a *Auth) remember(rows *sql.Rows) error {
 	var t Token
 	var role, hash string
 	var created, expires, used int64
-	if err := rows.Scan(&t.ID, &t.Name, &role, &hash, &created, &expires, &used); err != nil {
+	if err := rows.Scan(&t.ID, &t.Name, &role, &t.Namespace, &hash, &created, &expires, &used); err != nil {
 		return err
 	}
 	t.Role, t.Created, t.Expires, t.Used = fringe.Role(role), moment(created), moment(expires), moment(used)
@@ -147,39 +149,49 @@ func moment(ns int64) time.Time {
 	return time.Unix(0, ns).UTC()
 }
 
-// Create makes a token that expires after ttl (0: never) and gives its secret,
-// which is told this once.
-func (a *Auth) Create(ctx context.Context, name string, role fringe.Role, ttl time.Duration) (secret string, t Token, err error) {
+// Grant says which token to make.
+type Grant struct {
+	Name      string
+	Role      fringe.Role
+	Namespace string        // empty: none
+	For       time.Duration // until it expires; 0: never
+}
+
+// Create makes a token and gives its secret, which is told this once.
+func (a *Auth) Create(ctx context.Context, g Grant) (secret string, t Token, err error) {
 	const op = "auth.Create"
-	if !role.Valid() {
-		return "", t, fringe.Errorf(op, fringe.Invalid, "%q is not a role; reader, caller, publisher and operator are", role)
+	if !g.Role.Valid() {
+		return "", t, fringe.Errorf(op, fringe.Invalid, "%q is not a role; reader, caller, publisher and operator are", g.Role)
 	}
-	if !validName(name) {
-		return "", t, fringe.Errorf(op, fringe.Invalid, "%q cannot name a token; 1 to 64 letters, digits and ._@- can", name)
+	if !fringe.ValidNamespace(g.Name) {
+		return "", t, fringe.Errorf(op, fringe.Invalid, "%q cannot name a token; 1 to 64 letters, digits and ._@- can", g.Name)
 	}
-	if ttl < 0 {
+	if g.Namespace != "" && !fringe.ValidNamespace(g.Namespace) {
+		return "", t, fringe.Errorf(op, fringe.Invalid, "%q cannot name a namespace; 1 to 64 letters, digits and ._@- can", g.Namespace)
+	}
+	if g.For < 0 {
 		return "", t, fringe.Errorf(op, fringe.Invalid, "a token cannot expire before it is made")
 	}
 	raw := make([]byte, 36)
 	rand.Read(raw)
 	secret = secretPrefix + hex.EncodeToString(raw[:32])
 	hash := sha256.Sum256([]byte(secret))
-	t = Token{ID: hex.EncodeToString(raw[32:]), Name: name, Role: role, Created: a.now().UTC()}
+	t = Token{ID: hex.EncodeToString(raw[32:]), Name: g.Name, Role: g.Role, Namespace: g.Namespace, Created: a.now().UTC()}
 	var expires int64
-	if ttl > 0 {
-		t.Expires = t.Created.Add(ttl)
+	if g.For > 0 {
+		t.Expires = t.Created.Add(g.For)
 		expires = t.Expires.UnixNano()
 	}
 	a.changing.Lock()
 	defer a.changing.Unlock()
 	err = a.store.Update(ctx, func(tx *store.Tx) error {
-		res, err := tx.Exec(`INSERT INTO tokens (id, name, role, hash, created, expires) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-			t.ID, t.Name, string(t.Role), hex.EncodeToString(hash[:]), t.Created.UnixNano(), expires)
+		res, err := tx.Exec(`INSERT INTO tokens (id, name, role, namespace, hash, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			t.ID, t.Name, string(t.Role), t.Namespace, hex.EncodeToString(hash[:]), t.Created.UnixNano(), expires)
 		if err != nil {
 			return err
 		}
 		if n, err := res.RowsAffected(); err != nil || n != 1 {
-			return fringe.Errorf(op, fringe.Conflict, "there is a token named %q already; revoke it first or choose another name", name)
+			return fringe.Errorf(op, fringe.Conflict, "there is a token named %q already; revoke it first or choose another name", g.Name)
 		}
 		return nil
 	})
@@ -189,20 +201,8 @@ func (a *Auth) Create(ctx context.Context, name string, role fringe.Role, ttl ti
 	a.mu.Lock()
 	a.known[hash] = t
 	a.mu.Unlock()
-	a.log.Info("token created", "token", t.ID, "name", name, "role", role, "principal", fringe.PrincipalOf(ctx).Name)
+	a.log.Info("token created", "token", t.ID, "name", t.Name, "role", t.Role, "namespace", t.Namespace, "principal", fringe.PrincipalOf(ctx).Name)
 	return secret, t, nil
-}
-
-func validName(s string) bool {
-	if s == "" || len(s) > 64 {
-		return false
-	}
-	for _, r := range s {
-		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._@-", r)) {
-			return false
-		}
-	}
-	return true
 }
 
 // List gives all tokens, the oldest first.
@@ -289,7 +289,7 @@ func (a *Auth) Authenticate(ctx context.Context, secret string) (fringe.Principa
 	if now.Sub(t.Used) > usedEvery {
 		a.markUsed(ctx, hash, now)
 	}
-	return fringe.Principal{Name: t.Name, Role: t.Role}, nil
+	return fringe.Principal{Name: t.Name, Role: t.Role, Namespace: t.Namespace}, nil
 }
 
 // markUsed notes when a token was last used. It is a note only: a failure is
@@ -347,7 +347,7 @@ func (a *Auth) Bootstrap(ctx context.Context, dir string) error {
 	if err := a.Revoke(ctx, name); err != nil && fringe.KindOf(err) != fringe.NotFound {
 		return fringe.E(op, err)
 	}
-	secret, _, err := a.Create(ctx, name, fringe.Operator, 0)
+	secret, _, err := a.Create(ctx, Grant{Name: name, Role: fringe.Operator})
 	if err != nil {
 		return fringe.E(op, err)
 	}

@@ -3,6 +3,8 @@ package auth_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -41,7 +43,7 @@ func fresh() *clock { return &clock{time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC
 func TestTokenIsGoodUntilRevoked(t *testing.T) {
 	ctx := context.Background()
 	a := open(t, t.TempDir(), fresh(), &bytes.Buffer{})
-	secret, _, err := a.Create(ctx, "alice", fringe.Caller, 0)
+	secret, _, err := a.Create(ctx, auth.Grant{Name: "alice", Role: fringe.Caller})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +64,7 @@ func TestTokenIsGoodUntilRevoked(t *testing.T) {
 func TestTokensOutliveARestartAndSecretsAreNotStored(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()
-	secret, tok, err := open(t, dir, fresh(), &bytes.Buffer{}).Create(ctx, "bob", fringe.Publisher, 0)
+	secret, tok, err := open(t, dir, fresh(), &bytes.Buffer{}).Create(ctx, auth.Grant{Name: "bob", Role: fringe.Publisher})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,11 +82,50 @@ func TestTokensOutliveARestartAndSecretsAreNotStored(t *testing.T) {
 	}
 }
 
+// A token keeps its namespace; one that was made before there were any has none.
+func TestNamespace(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	old, err := store.Open(ctx, store.Config{Path: filepath.Join(dir, "fringe.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Migrate(ctx, map[string][]store.Migration{"auth": auth.Migrations()[:1]}); err != nil {
+		t.Fatal(err)
+	}
+	hash := sha256.Sum256([]byte("fr_old"))
+	if err := old.Update(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(`INSERT INTO tokens (id, name, role, hash, created) VALUES ('1', 'old', 'caller', ?, 1)`, hex.EncodeToString(hash[:]))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a := open(t, dir, fresh(), &bytes.Buffer{})
+	secret, tok, err := a.Create(ctx, auth.Grant{Name: "ada", Role: fringe.Caller, Namespace: "m87"})
+	if err != nil || tok.Namespace != "m87" {
+		t.Fatalf("Create() = %+v, %v", tok, err)
+	}
+	for _, bad := range []string{"a/b", "a b", "ä", strings.Repeat("x", 65), "a\n"} {
+		if _, _, err := a.Create(ctx, auth.Grant{Name: "x", Role: fringe.Caller, Namespace: bad}); fringe.KindOf(err) != fringe.Invalid {
+			t.Errorf("Create(%q) = %v, want invalid", bad, err)
+		}
+	}
+	a = open(t, dir, fresh(), &bytes.Buffer{})
+	if p, err := a.Authenticate(ctx, secret); err != nil || p.Namespace != "m87" || !p.Uses("m87") || p.Uses("") || p.Uses("m31") {
+		t.Errorf("Authenticate(ada) = %+v, %v, want the namespace m87 and no other", p, err)
+	}
+	if p, err := a.Authenticate(ctx, "fr_old"); err != nil || p.Namespace != "" || p.Role != fringe.Caller || p.Uses("m87") {
+		t.Errorf("Authenticate(old) = %+v, %v, want a caller without a namespace", p, err)
+	}
+}
+
 func TestExpiry(t *testing.T) {
 	ctx := context.Background()
 	c := fresh()
 	a := open(t, t.TempDir(), c, &bytes.Buffer{})
-	secret, _, err := a.Create(ctx, "guest", fringe.Reader, time.Hour)
+	secret, _, err := a.Create(ctx, auth.Grant{Name: "guest", Role: fringe.Reader, For: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +161,7 @@ func TestRequireTellsBothRolesAndIsLogged(t *testing.T) {
 func TestBadTokens(t *testing.T) {
 	ctx := context.Background()
 	a := open(t, t.TempDir(), fresh(), &bytes.Buffer{})
-	if _, _, err := a.Create(ctx, "alice", fringe.Caller, 0); err != nil {
+	if _, _, err := a.Create(ctx, auth.Grant{Name: "alice", Role: fringe.Caller}); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -129,7 +170,7 @@ func TestBadTokens(t *testing.T) {
 		want fringe.Kind
 	}{{"alice", fringe.Caller, fringe.Conflict}, {"bob", "king", fringe.Invalid}, {"", fringe.Caller, fringe.Invalid},
 		{"a b", fringe.Caller, fringe.Invalid}, {strings.Repeat("x", 65), fringe.Caller, fringe.Invalid}} {
-		if _, _, err := a.Create(ctx, c.name, c.role, 0); fringe.KindOf(err) != c.want {
+		if _, _, err := a.Create(ctx, auth.Grant{Name: c.name, Role: c.role}); fringe.KindOf(err) != c.want {
 			t.Errorf("Create(%q, %q) = %v, want %s", c.name, c.role, err, c.want)
 		}
 	}
@@ -184,7 +225,7 @@ func TestExpiredStaysExpiredWhenTheClockIsSetBack(t *testing.T) {
 	ctx := context.Background()
 	c := fresh()
 	a := open(t, t.TempDir(), c, &bytes.Buffer{})
-	secret, _, err := a.Create(ctx, "alice", fringe.Caller, time.Hour)
+	secret, _, err := a.Create(ctx, auth.Grant{Name: "alice", Role: fringe.Caller, For: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +265,7 @@ func TestWhatPublishersDoIsLogged(t *testing.T) {
 func TestManyAtOnce(t *testing.T) {
 	ctx := context.Background()
 	a := open(t, t.TempDir(), fresh(), &bytes.Buffer{})
-	steady, _, err := a.Create(ctx, "steady", fringe.Caller, 0)
+	steady, _, err := a.Create(ctx, auth.Grant{Name: "steady", Role: fringe.Caller})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +273,7 @@ func TestManyAtOnce(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 50 {
-				if secret, _, err := a.Create(ctx, "shared", fringe.Reader, 0); err == nil {
+				if secret, _, err := a.Create(ctx, auth.Grant{Name: "shared", Role: fringe.Reader}); err == nil {
 					if err := a.Revoke(ctx, "shared"); err != nil && fringe.KindOf(err) != fringe.NotFound {
 						t.Error(err)
 					}
@@ -267,7 +308,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	secret, _, err := a.Create(b.Context(), "alice", fringe.Caller, 0)
+	secret, _, err := a.Create(b.Context(), auth.Grant{Name: "alice", Role: fringe.Caller})
 	if err != nil {
 		b.Fatal(err)
 	}

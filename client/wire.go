@@ -70,6 +70,7 @@ type Dataset struct {
 	Owned     bool          `json:"owned"`
 	Call      fringe.CallID `json:"call,omitempty"`
 	Owner     string        `json:"owner,omitempty"`
+	Namespace string        `json:"namespace,omitempty"` // that it counts for
 	Created   time.Time     `json:"created"`
 }
 
@@ -104,12 +105,14 @@ type Collected struct {
 	Left    int64     `json:"left"`  // bytes that the owner's data takes after it
 }
 
-// Quota is what a principal's data takes of the site, and may take.
+// Quota is what the data of a principal, or of a namespace together, takes of
+// the site, and may take.
 type Quota struct {
-	Owner string `json:"owner"`
-	Used  int64  `json:"used"`
-	Bytes int64  `json:"bytes,omitempty"` // 0: as much as there is
-	Own   bool   `json:"own,omitempty"`   // his own, not the one for everybody
+	Owner     string `json:"owner,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+	Used      int64  `json:"used"`
+	Bytes     int64  `json:"bytes,omitempty"` // 0: as much as there is
+	Own       bool   `json:"own,omitempty"`   // its own, not the one for everybody
 }
 
 // SetQuota changes a quota: null is that for everybody, 0 no bound.
@@ -131,7 +134,8 @@ type Job struct {
 	Digest      fringe.Digest          `json:"digest"`
 	Environment fringe.EnvironmentName `json:"environment,omitempty"`
 	Owner       string                 `json:"owner"`
-	Phase       string                 `json:"phase"` // of UWS
+	Namespace   string                 `json:"namespace,omitempty"` // that it counts for
+	Phase       string                 `json:"phase"`               // of UWS
 	Priority    int                    `json:"priority,omitempty"`
 	Labels      map[string]string      `json:"labels,omitempty"`
 	RunID       string                 `json:"runId,omitempty"` // the owner's own name for it
@@ -187,6 +191,7 @@ type NewJob struct {
 	Labels      map[string]string `json:"labels,omitempty"`
 	Priority    int               `json:"priority,omitempty"` // -100 to 100; higher goes first among one's own
 	RunID       string            `json:"runId,omitempty"`
+	Namespace   string            `json:"namespace,omitempty"`   // that it counts for; the token's when not said
 	Callback    string            `json:"callback,omitempty"`    // URL that gets the result
 	Hold        bool              `json:"hold,omitempty"`        // PENDING until it is run
 	Fresh       bool              `json:"fresh,omitempty"`       // not to be answered from the store
@@ -263,20 +268,22 @@ type Difference struct {
 
 // Token describes a token; Secret only in the answer that creates it.
 type Token struct {
-	ID      string      `json:"id"`
-	Name    string      `json:"name"`
-	Role    fringe.Role `json:"role"`
-	Created time.Time   `json:"created"`
-	Expires *time.Time  `json:"expires,omitempty"`
-	Used    *time.Time  `json:"used,omitempty"`
-	Secret  string      `json:"secret,omitempty"`
+	ID        string      `json:"id"`
+	Name      string      `json:"name"`
+	Role      fringe.Role `json:"role"`
+	Namespace string      `json:"namespace,omitempty"` // that its work and data count for
+	Created   time.Time   `json:"created"`
+	Expires   *time.Time  `json:"expires,omitempty"`
+	Used      *time.Time  `json:"used,omitempty"`
+	Secret    string      `json:"secret,omitempty"`
 }
 
 // CreateToken asks for a token.
 type CreateToken struct {
-	Name string      `json:"name"`
-	Role fringe.Role `json:"role"`
-	Days float64     `json:"days,omitempty"` // 0: does not expire
+	Name      string      `json:"name"`
+	Role      fringe.Role `json:"role"`
+	Namespace string      `json:"namespace,omitempty"`
+	Days      float64     `json:"days,omitempty"` // 0: does not expire
 }
 
 // Check is one line of the doctor's report.

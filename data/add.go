@@ -27,6 +27,7 @@ type AddRequest struct {
 	Basename  string      // the file name that tools see; empty: that of Path, URL or the archive, else the end of the name
 	MediaType string      // empty: found out
 	Owner     string      // the principal's name
+	Namespace string      // that the bytes count for; empty: none
 	Role      fringe.Role // the principal's: private addresses are for operators
 	Call      fringe.CallID
 }
@@ -68,7 +69,7 @@ func (d *Data) Add(ctx context.Context, r AddRequest) (fringe.Dataset, error) {
 		return fringe.Dataset{}, viewError(op, err)
 	}
 	if r.URL == "" {
-		if err := d.fits(ctx, r.Owner, 0); err != nil {
+		if err := d.fits(ctx, Holder{r.Owner, r.Namespace}, 0); err != nil {
 			return fringe.Dataset{}, wrap(op, err)
 		}
 		s, err := d.own(ctx, r, r.Source)
@@ -79,7 +80,7 @@ func (d *Data) Add(ctx context.Context, r AddRequest) (fringe.Dataset, error) {
 		return fringe.Dataset{}, wrap(op, err)
 	}
 	defer down.Close()
-	if err := d.roomFor(ctx, op, r.Owner, down.length); err != nil {
+	if err := d.roomFor(ctx, op, Holder{r.Owner, r.Namespace}, down.length); err != nil {
 		return fringe.Dataset{}, err
 	}
 	if r.Basename == "" && !r.Directory {
@@ -117,7 +118,7 @@ func (d *Data) refer(ctx context.Context, r AddRequest) (fringe.Dataset, error) 
 	if within(s.Path, d.dir) {
 		return fringe.Dataset{}, refused(op, "name the dataset that it belongs to instead", "%s lies in the site's own data", r.Path)
 	}
-	s.DID, s.Owner, s.Call = r.DID, r.Owner, r.Call
+	s.DID, s.Owner, s.Namespace, s.Call = r.DID, r.Owner, r.Namespace, r.Call
 	if r.Basename != "" {
 		s.Basename = r.Basename
 	}
@@ -206,7 +207,7 @@ func (d *Data) own(ctx context.Context, r AddRequest, from io.Reader) (fringe.Da
 		s.MediaType = r.MediaType
 	}
 	place := filepath.Join(d.dir, "owned", randomName())
-	s.DID, s.Owner, s.Call, s.Owned, s.Path = r.DID, r.Owner, r.Call, true, filepath.Join(place, r.Basename)
+	s.DID, s.Owner, s.Namespace, s.Call, s.Owned, s.Path = r.DID, r.Owner, r.Namespace, r.Call, true, filepath.Join(place, r.Basename)
 	if err := d.keep(ctx, fresh, place, s); err != nil {
 		return fringe.Dataset{}, diskError(op, what, err)
 	}
@@ -286,10 +287,10 @@ func insideLinks(dir string) error {
 	})
 }
 
-// roomFor says whether n bytes of the owner fit under the limit, under his
-// quota and on the disk; n is negative when it is not known.
-func (d *Data) roomFor(ctx context.Context, op, owner string, n int64) error {
-	if err := d.fits(ctx, owner, n); err != nil {
+// roomFor says whether n bytes more of a holder fit under the limit, under the
+// quotas and on the disk; n is negative when it is not known.
+func (d *Data) roomFor(ctx context.Context, op string, h Holder, n int64) error {
+	if err := d.fits(ctx, h, n); err != nil {
 		return wrap(op, err)
 	}
 	if n > d.bytes {

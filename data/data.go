@@ -95,7 +95,20 @@ func Migrations() []store.Migration {
 		CREATE TRIGGER datasets_given_back AFTER DELETE ON datasets WHEN old.owned = 1 BEGIN
 			UPDATE data_owners SET used = used - old.size WHERE owner = old.owner;
 		END;
-		CREATE INDEX datasets_made ON datasets (created) WHERE owned = 1`}}
+		CREATE INDEX datasets_made ON datasets (created) WHERE owned = 1`},
+		{Name: "what namespaces take", SQL: `
+		ALTER TABLE datasets ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
+		CREATE TABLE data_namespaces (
+			namespace TEXT PRIMARY KEY,
+			used      INTEGER NOT NULL DEFAULT 0 CHECK (used >= 0),
+			quota     INTEGER CHECK (quota >= 0)
+		) STRICT;
+		CREATE TRIGGER datasets_taken_together AFTER INSERT ON datasets WHEN new.owned = 1 AND new.namespace <> '' BEGIN
+			INSERT INTO data_namespaces (namespace, used) VALUES (new.namespace, new.size) ON CONFLICT (namespace) DO UPDATE SET used = used + new.size;
+		END;
+		CREATE TRIGGER datasets_given_back_together AFTER DELETE ON datasets WHEN old.owned = 1 AND old.namespace <> '' BEGIN
+			UPDATE data_namespaces SET used = used - old.size WHERE namespace = old.namespace;
+		END`}}
 }
 
 // New gives the datasets of an open, migrated store.
@@ -202,7 +215,7 @@ func (d *Data) get(ctx context.Context, did fringe.DID) (fringe.Dataset, error) 
 }
 
 // columns are those that scan reads.
-const columns = `did, directory, path, owned, size, checksum, media_type, basename, call, owner, created`
+const columns = `did, directory, path, owned, size, checksum, media_type, basename, call, owner, namespace, created`
 
 func (d *Data) getTx(tx *store.Tx, did fringe.DID) (fringe.Dataset, error) {
 	return d.scan(tx.QueryRow(`SELECT `+columns+` FROM datasets WHERE did = ?`, did.String()))
@@ -212,7 +225,7 @@ func (d *Data) getTx(tx *store.Tx, did fringe.DID) (fringe.Dataset, error) {
 func (d *Data) scan(row interface{ Scan(...any) error }) (s fringe.Dataset, err error) {
 	var did string
 	var created int64
-	err = row.Scan(&did, &s.Directory, &s.Path, &s.Owned, &s.Size, &s.Checksum, &s.MediaType, &s.Basename, &s.Call, &s.Owner, &created)
+	err = row.Scan(&did, &s.Directory, &s.Path, &s.Owned, &s.Size, &s.Checksum, &s.MediaType, &s.Basename, &s.Call, &s.Owner, &s.Namespace, &created)
 	if err != nil {
 		return s, err
 	}
@@ -231,7 +244,7 @@ func (d *Data) scan(row interface{ Scan(...any) error }) (s fringe.Dataset, err 
 func (d *Data) insertTx(tx *store.Tx, s fringe.Dataset) error {
 	path := s.Path
 	if s.Owned {
-		if err := d.quotaTx(tx, s.Owner, s.Size); err != nil {
+		if err := d.quotaTx(tx, Holder{s.Owner, s.Namespace}, s.Size); err != nil {
 			return err
 		}
 		rel, err := filepath.Rel(d.dir, path)
@@ -240,9 +253,9 @@ func (d *Data) insertTx(tx *store.Tx, s fringe.Dataset) error {
 		}
 		path = rel
 	}
-	res, err := tx.Exec(`INSERT INTO datasets (did, scope, directory, path, owned, size, checksum, media_type, basename, call, owner, created)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (did) DO NOTHING`,
-		s.DID.String(), s.DID.Scope, s.Directory, path, s.Owned, s.Size, s.Checksum, s.MediaType, s.Basename, string(s.Call), s.Owner, s.Created.UnixMicro())
+	res, err := tx.Exec(`INSERT INTO datasets (did, scope, directory, path, owned, size, checksum, media_type, basename, call, owner, namespace, created)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (did) DO NOTHING`,
+		s.DID.String(), s.DID.Scope, s.Directory, path, s.Owned, s.Size, s.Checksum, s.MediaType, s.Basename, string(s.Call), s.Owner, s.Namespace, s.Created.UnixMicro())
 	if err != nil {
 		return err
 	}

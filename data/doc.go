@@ -10,14 +10,16 @@
 //     product.
 //   - Owned bytes appear at their place by one rename, whole or not at all.
 //     What a crash leaves without a record is removed by Sweep.
-//   - An owner's data takes no more than his quota; what is by reference takes
+//   - An owner's data takes no more than his quota, and a namespace's together no
+//     more than its; what is by reference takes
 //     nothing. Collect removes only what no person added.
 //   - Nothing that a stranger sends (names, links, archives, redirects) leads
 //     to a file or an address that he may not use.
 //
 // Stored tables: datasets(did, scope, directory, path, owned, size, checksum,
 // media_type, basename, call, owner, created) and data_urls(url, etag,
-// modified, did), the fetched copies, and data_owners(owner, used, quota), kept
+// modified, did), the fetched copies, and data_owners(owner, used, quota) and
+// data_namespaces(namespace, used, quota), kept
 // by triggers. Times are microseconds since 1970 UTC;
 // the path of an owned dataset is relative to Config.Dir, so that the site's
 // directory can be moved.

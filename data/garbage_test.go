@@ -12,6 +12,7 @@ import (
 
 	"fringe"
 	"fringe/data"
+	"fringe/store"
 )
 
 // ledger is what jobs name, as room site tells it.
@@ -166,6 +167,61 @@ func TestCollectIsCareful(t *testing.T) {
 	}
 }
 
+// What the owners in a namespace have takes no more together than its quota,
+// beside their own; data from before there were namespaces counts for none.
+func TestNamespaceQuota(t *testing.T) {
+	dir := t.TempDir()
+	old, err := store.Open(t.Context(), store.Config{Path: filepath.Join(dir, "fringe.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fine := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	steps := data.Migrations()
+	fine(old.Migrate(t.Context(), map[string][]store.Migration{"data": steps[:len(steps)-1]}))
+	fine(old.Update(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Exec(`INSERT INTO datasets (did, scope, directory, path, owned, size, basename, owner, created)
+			VALUES ('user:old', 'user', 0, 'owned/x/old', 1, 70, 'old', 'ada', 1)`)
+		return err
+	}))
+	fine(old.Close())
+	s := open(t, dir, func(c *data.Config) { c.Quota = 200 })
+	add := func(name, owner, namespace string, size int) error {
+		_, err := s.Add(t.Context(), data.AddRequest{DID: did(t, "user:"+name), Source: strings.NewReader(strings.Repeat("x", size)), Owner: owner, Namespace: namespace})
+		return err
+	}
+	together := data.Holder{Namespace: "m87"}
+	fine(s.SetQuota(t.Context(), together, 100))
+	fine(add("a", "ada", "m87", 60))
+	fine(add("b", "bob", "m87", 40))
+	wantError(t, add("c", "bob", "m87", 1), fringe.OverQuota, fringe.Data, "in the namespace", "m87", "100 bytes", "takes 100")
+	_, err = s.Publish(t.Context(), data.PublishRequest{Call: "C1", Output: "o", HostPath: write(t, filepath.Join(dir, "work", "o"), "x"), Basename: "o", Owner: "bob", Namespace: "m87"})
+	wantError(t, err, fringe.OverQuota, fringe.Data, "m87")
+	fine(add("c", "bob", "", 50))
+	fine(add("d", "bob", "m31", 50))
+	wantError(t, add("e", "ada", "m31", 100), fringe.OverQuota, fringe.Data, "the data of ada", "takes 130") // one's own quota holds too
+	fine(s.Remove(t.Context(), did(t, "user:a")))
+	fine(add("f", "bob", "m87", 60))
+	if q, err := s.Quotas(t.Context(), together); err != nil || len(q) != 1 || q[0] != (data.Quota{Namespace: "m87", Used: 100, Bytes: 100, Own: true}) {
+		t.Errorf("Quotas(m87) = %+v, %v", q, err)
+	}
+	fine(s.SetQuota(t.Context(), together, -1))
+	all, err := s.Quotas(t.Context(), data.Holder{})
+	if err != nil || len(all) != 4 || all[0].Owner != "ada" || all[0].Used != 70 || all[2] != (data.Quota{Namespace: "m31", Used: 50}) || all[3] != (data.Quota{Namespace: "m87", Used: 100}) {
+		t.Errorf("Quotas() = %+v, %v, want ada with 70, bob, m31, m87 without a bound", all, err)
+	}
+	if set, err := s.Get(t.Context(), did(t, "user:f")); err != nil || set.Namespace != "m87" {
+		t.Errorf("Get() = %+v, %v, want the namespace m87", set, err)
+	}
+	for _, bad := range []data.Holder{{}, {Owner: "ada", Namespace: "m87"}, {Namespace: "a/b"}} {
+		wantError(t, s.SetQuota(t.Context(), bad, 1), fringe.Invalid, fringe.Data)
+	}
+}
+
 // An owner's data takes no more than his quota, whichever way it comes; what is
 // removed can be filled again.
 func TestQuota(t *testing.T) {
@@ -182,7 +238,7 @@ func TestQuota(t *testing.T) {
 	}
 	used := func(want int64) {
 		t.Helper()
-		if q, err := s.Quotas(t.Context(), "ada"); err != nil || len(q) != 1 || q[0].Used != want {
+		if q, err := s.Quotas(t.Context(), data.Holder{Owner: "ada"}); err != nil || len(q) != 1 || q[0].Used != want {
 			t.Errorf("Quotas() = %+v, %v, want %d used", q, err, want)
 		}
 	}
@@ -203,11 +259,11 @@ func TestQuota(t *testing.T) {
 	_, err := s.Add(t.Context(), data.AddRequest{DID: did(t, "user:big"), Path: write(t, filepath.Join(dir, "big"), strings.Repeat("x", 1000)), Owner: "ada"})
 	fine(err) // by reference
 	used(100)
-	fine(s.SetQuota(t.Context(), "ada", 150))
+	fine(s.SetQuota(t.Context(), data.Holder{Owner: "ada"}, 150))
 	fine(publish("C3", 50))
-	fine(s.SetQuota(t.Context(), "ada", 0))
+	fine(s.SetQuota(t.Context(), data.Holder{Owner: "ada"}, 0))
 	fine(add("d", "ada", 1000))
-	fine(s.SetQuota(t.Context(), "ada", -1))
+	fine(s.SetQuota(t.Context(), data.Holder{Owner: "ada"}, -1))
 	wantError(t, add("e", "ada", 1), fringe.OverQuota, fringe.Data, "100 bytes")
 	for _, n := range []string{"user:a", "user:b", "user:d", "product:C3/o", "product:C1/o"} {
 		fine(s.Remove(t.Context(), did(t, n)))

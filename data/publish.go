@@ -21,6 +21,7 @@ type PublishRequest struct {
 	Basename  string
 	Directory bool
 	Owner     string // the principal's name
+	Namespace string // that the bytes count for; empty: none
 }
 
 // Publish checks an output and makes the dataset product:CALL/OUTPUT of it,
@@ -71,7 +72,7 @@ func (d *Data) Publish(ctx context.Context, r PublishRequest) (fringe.Dataset, e
 	if err != nil {
 		return fringe.Dataset{}, diskError(op, "the product "+did.String(), err)
 	}
-	s.DID, s.Path, s.Call, s.Owner, s.Owned = did, filepath.Join(place, r.Basename), r.Call, r.Owner, true
+	s.DID, s.Path, s.Call, s.Owner, s.Namespace, s.Owned = did, filepath.Join(place, r.Basename), r.Call, r.Owner, r.Namespace, true
 	if err := d.keep(ctx, fresh, place, s); err != nil {
 		return fringe.Dataset{}, diskError(op, "the product "+did.String(), err)
 	}

@@ -10,61 +10,95 @@ import (
 	"fringe/store"
 )
 
-// Quota is what a principal's data takes of the site, and may take. Data by
-// reference takes nothing.
-type Quota struct {
-	Owner string
-	Used  int64 // bytes
-	Bytes int64 // may take; 0: as much as there is
-	Own   bool  // set for this owner; else it is the site's quota for everybody
+// Holder is whose the bytes are that a quota bounds.
+type Holder struct {
+	Owner     string // the principal's name
+	Namespace string // empty: none
 }
 
-// Quotas gives all owners who have data or a quota of their own, by name; with
-// an owner only that one.
-func (d *Data) Quotas(ctx context.Context, owner string) ([]Quota, error) {
+// Quota is what the data of a principal, or of a namespace together, takes of
+// the site, and may take. Data by reference takes nothing.
+type Quota struct {
+	Owner     string // empty: it is a namespace's
+	Namespace string // empty: it is an owner's
+	Used      int64  // bytes
+	Bytes     int64  // may take; 0: as much as there is
+	Own       bool   // set for this one; else it is the site's quota for every owner, and none for namespaces
+}
+
+// Quotas gives the quotas of those that h names; of all who have data or a
+// quota of their own, owners first and by name, when it names none.
+func (d *Data) Quotas(ctx context.Context, h Holder) ([]Quota, error) {
 	var found []Quota
+	all := h == Holder{}
 	err := d.store.View(ctx, func(tx *store.Tx) error {
-		rows, err := tx.Query(`SELECT owner, used, quota FROM data_owners WHERE ?1 = '' OR owner = ?1 ORDER BY owner`, owner)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			q := Quota{Bytes: d.quota}
-			var own sql.NullInt64
-			if err := rows.Scan(&q.Owner, &q.Used, &own); err != nil {
+		if all || h.Owner != "" {
+			quotas, err := quotasTx(tx, `SELECT owner, '', used, quota FROM data_owners WHERE ?1 = '' OR owner = ?1 ORDER BY owner`, h.Owner, Quota{Owner: h.Owner, Bytes: d.quota})
+			if err != nil {
 				return err
 			}
-			if own.Valid {
-				q.Bytes, q.Own = own.Int64, true
-			}
-			found = append(found, q)
+			found = append(found, quotas...)
 		}
-		return rows.Err()
+		if all || h.Namespace != "" {
+			quotas, err := quotasTx(tx, `SELECT '', namespace, used, quota FROM data_namespaces WHERE ?1 = '' OR namespace = ?1 ORDER BY namespace`, h.Namespace, Quota{Namespace: h.Namespace})
+			if err != nil {
+				return err
+			}
+			found = append(found, quotas...)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, viewError("data.Quotas", err)
 	}
-	if owner != "" && found == nil {
-		found = []Quota{{Owner: owner, Bytes: d.quota}}
-	}
 	return found, nil
 }
 
-// SetQuota says how many bytes the data of an owner may take; 0 is as much as
-// there is, negative the site's quota for everybody. What is there already
-// stays.
-func (d *Data) SetQuota(ctx context.Context, owner string, bytes int64) error {
+// quotasTx reads quotas; none is what one that is asked for has without a row.
+func quotasTx(tx *store.Tx, query, name string, none Quota) (found []Quota, err error) {
+	rows, err := tx.Query(query, name)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		q := Quota{Bytes: none.Bytes}
+		var own sql.NullInt64
+		if err := rows.Scan(&q.Owner, &q.Namespace, &q.Used, &own); err != nil {
+			return nil, err
+		}
+		if own.Valid {
+			q.Bytes, q.Own = own.Int64, true
+		}
+		found = append(found, q)
+	}
+	if name != "" && found == nil {
+		found = []Quota{none}
+	}
+	return found, rows.Err()
+}
+
+// SetQuota says how many bytes the data of an owner, or of a namespace, may
+// take; 0 is as much as there is, negative the site's quota for every owner,
+// and none for a namespace. What is there already stays.
+func (d *Data) SetQuota(ctx context.Context, h Holder, bytes int64) error {
 	const op = "data.SetQuota"
-	if owner == "" {
-		return refused(op, "", "name the owner whose quota it is")
+	query, name := `INSERT INTO data_owners (owner, quota) VALUES (?1, ?2) ON CONFLICT (owner) DO UPDATE SET quota = ?2`, h.Owner
+	switch {
+	case (h.Owner == "") == (h.Namespace == ""):
+		return refused(op, "", "name the owner or the namespace whose quota it is")
+	case h.Namespace != "":
+		if !fringe.ValidNamespace(h.Namespace) {
+			return refused(op, "write 1 to 64 letters, digits and ._@-", "%.80q cannot name a namespace", h.Namespace)
+		}
+		query, name = `INSERT INTO data_namespaces (namespace, quota) VALUES (?1, ?2) ON CONFLICT (namespace) DO UPDATE SET quota = ?2`, h.Namespace
 	}
 	own := any(bytes)
 	if bytes < 0 {
 		own = nil
 	}
 	err := d.store.Update(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(`INSERT INTO data_owners (owner, quota) VALUES (?1, ?2) ON CONFLICT (owner) DO UPDATE SET quota = ?2`, owner, own)
+		_, err := tx.Exec(query, name, own)
 		return err
 	})
 	if err != nil {
@@ -73,13 +107,26 @@ func (d *Data) SetQuota(ctx context.Context, owner string, bytes int64) error {
 	return nil
 }
 
-// quotaTx refuses size bytes more than the owner's quota holds; a size that is
-// not positive is not known, and refused when nothing more may come.
-func (d *Data) quotaTx(tx *store.Tx, owner string, size int64) error {
-	quota := d.quota
+// quotaTx refuses size bytes more than the owner's quota or the namespace's
+// holds; a size that is not positive is not known, and refused when nothing
+// more may come.
+func (d *Data) quotaTx(tx *store.Tx, h Holder, size int64) error {
+	err := boundTx(tx, `SELECT used, quota FROM data_owners WHERE owner = ?`, h.Owner, d.quota, size)
+	if err != nil || h.Namespace == "" {
+		return err
+	}
+	err = boundTx(tx, `SELECT used, quota FROM data_namespaces WHERE namespace = ?`, h.Namespace, 0, size)
+	if e, ok := err.(*fringe.Error); ok {
+		e.Message = "in the namespace, " + e.Message
+	}
+	return err
+}
+
+// boundTx refuses size bytes more than one quota holds.
+func boundTx(tx *store.Tx, query, name string, quota, size int64) error {
 	var used int64
 	var own sql.NullInt64
-	err := tx.QueryRow(`SELECT used, quota FROM data_owners WHERE owner = ?`, owner).Scan(&used, &own)
+	err := tx.QueryRow(query, name).Scan(&used, &own)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
@@ -90,7 +137,7 @@ func (d *Data) quotaTx(tx *store.Tx, owner string, size int64) error {
 		return nil
 	}
 	e := &fringe.Error{Op: "data.quota", Kind: fringe.OverQuota, Component: fringe.Data,
-		Message: fmt.Sprintf("the data of %s may take %d bytes here and takes %d", owner, quota, used),
+		Message: fmt.Sprintf("the data of %s may take %d bytes here and takes %d", name, quota, used),
 		Cure:    "remove what is not needed (fringe data gc, fringe data remove), or ask an operator for a larger quota (fringe data quota)"}
 	if size > 0 {
 		e.Message += fmt.Sprintf("; %d more are too many", size)
@@ -98,7 +145,7 @@ func (d *Data) quotaTx(tx *store.Tx, owner string, size int64) error {
 	return e
 }
 
-// fits says whether a principal may have size bytes more.
-func (d *Data) fits(ctx context.Context, owner string, size int64) error {
-	return d.store.View(ctx, func(tx *store.Tx) error { return d.quotaTx(tx, owner, size) })
+// fits says whether a holder may have size bytes more.
+func (d *Data) fits(ctx context.Context, h Holder, size int64) error {
+	return d.store.View(ctx, func(tx *store.Tx) error { return d.quotaTx(tx, h, size) })
 }

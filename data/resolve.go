@@ -129,7 +129,7 @@ func (d *Data) resolveURL(ctx context.Context, address string, p fringe.Principa
 		d.recent.note(copied.DID.String(), d.clock())
 		return copied, nil
 	}
-	if err := d.roomFor(ctx, op, p.Name, down.length); err != nil {
+	if err := d.roomFor(ctx, op, Holder{p.Name, p.Namespace}, down.length); err != nil {
 		return fringe.Dataset{}, err
 	}
 	return d.cache(ctx, address, down, p)
@@ -188,7 +188,7 @@ func (d *Data) cache(ctx context.Context, address string, down *download, p frin
 	key := sha256.Sum256([]byte(address + "\n" + s.Checksum))
 	place := filepath.Join(d.dir, "owned", randomName())
 	s.DID = fringe.DID{Scope: cacheScope, Name: hex.EncodeToString(key[:16])}
-	s.Owner, s.Owned, s.Path = p.Name, true, filepath.Join(place, name)
+	s.Owner, s.Namespace, s.Owned, s.Path = p.Name, p.Namespace, true, filepath.Join(place, name)
 	d.recent.note(s.DID.String(), d.clock())
 	if same, err := d.Get(ctx, s.DID); err == nil && exists(same.Path) {
 		s = same

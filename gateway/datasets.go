@@ -34,7 +34,7 @@ func (g *Gateway) listDatasets(r *http.Request) (answer, error) {
 // wireDataset tells the path to operators only.
 func wireDataset(r *http.Request, d fringe.Dataset) client.Dataset {
 	c := client.Dataset{DID: d.DID.String(), Directory: d.Directory, Size: d.Size, Checksum: d.Checksum, MediaType: d.MediaType,
-		Basename: d.Basename, Owned: d.Owned, Call: d.Call, Owner: d.Owner, Created: d.Created}
+		Basename: d.Basename, Owned: d.Owned, Call: d.Call, Owner: d.Owner, Namespace: d.Namespace, Created: d.Created}
 	if fringe.PrincipalOf(r.Context()).Role.Includes(fringe.Operator) {
 		c.Path = d.Path
 	}
@@ -54,7 +54,7 @@ func (g *Gateway) addDataset(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	p := fringe.PrincipalOf(r.Context())
-	req := data.AddRequest{DID: did, URL: body.URL, Basename: body.Basename, Owner: p.Name, Role: p.Role}
+	req := data.AddRequest{DID: did, URL: body.URL, Basename: body.Basename, Owner: p.Name, Namespace: p.Namespace, Role: p.Role}
 	switch {
 	case (body.Path == "") == (body.URL == ""):
 		return answer{}, fringe.Errorf(op, fringe.Invalid, "give either path or url")
@@ -152,8 +152,9 @@ func (g *Gateway) putContent(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	mt, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	p := fringe.PrincipalOf(r.Context())
 	d, err := g.cfg.Data.Add(r.Context(), data.AddRequest{DID: did, Source: r.Body, Directory: mt == "application/x-tar",
-		Basename: r.URL.Query().Get("basename"), Owner: fringe.PrincipalOf(r.Context()).Name})
+		Basename: r.URL.Query().Get("basename"), Owner: p.Name, Namespace: p.Namespace})
 	if err != nil {
 		return answer{}, err
 	}
@@ -187,17 +188,19 @@ func (g *Gateway) collect(r *http.Request) (answer, error) {
 	return ok(out), nil
 }
 
-// quotas lists those of all owners for operators, one's own for others.
+// quotas lists those of all owners and namespaces for operators, one's own for
+// others.
 func (g *Gateway) quotas(r *http.Request) (answer, error) {
-	owner := r.URL.Query().Get("owner")
+	q := r.URL.Query()
+	h := data.Holder{Owner: q.Get("owner"), Namespace: q.Get("namespace")}
 	if p := fringe.PrincipalOf(r.Context()); !p.Role.Includes(fringe.Operator) {
-		owner = p.Name
+		h = data.Holder{Owner: p.Name, Namespace: p.Namespace}
 	}
-	return g.quotasOf(r, owner)
+	return g.quotasOf(r, h)
 }
 
-func (g *Gateway) quotasOf(r *http.Request, owner string) (answer, error) {
-	found, err := g.cfg.Data.Quotas(r.Context(), owner)
+func (g *Gateway) quotasOf(r *http.Request, h data.Holder) (answer, error) {
+	found, err := g.cfg.Data.Quotas(r.Context(), h)
 	if err != nil {
 		return answer{}, err
 	}
@@ -217,8 +220,9 @@ func (g *Gateway) setQuota(r *http.Request) (answer, error) {
 	if body.Bytes != nil {
 		bytes = max(0, *body.Bytes)
 	}
-	if err := g.cfg.Data.SetQuota(r.Context(), r.PathValue("owner"), bytes); err != nil {
+	h := data.Holder{Owner: r.PathValue("owner"), Namespace: r.PathValue("namespace")}
+	if err := g.cfg.Data.SetQuota(r.Context(), h, bytes); err != nil {
 		return answer{}, err
 	}
-	return g.quotasOf(r, r.PathValue("owner"))
+	return g.quotasOf(r, h)
 }

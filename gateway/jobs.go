@@ -52,7 +52,7 @@ func (g *Gateway) listJobs(r *http.Request) (answer, error) {
 func filterOf(r *http.Request) (f jobs.Filter, err error) {
 	const op = "gateway.filterOf"
 	q := r.URL.Query()
-	f = jobs.Filter{Owner: q.Get("owner"), Function: fringe.FunctionName(q.Get("function")), RunID: q.Get("runId"), Cursor: q.Get("cursor")}
+	f = jobs.Filter{Owner: q.Get("owner"), Namespace: q.Get("namespace"), Function: fringe.FunctionName(q.Get("function")), RunID: q.Get("runId"), Cursor: q.Get("cursor")}
 	if f.Limit, err = limitOf(r); err != nil {
 		return f, err
 	}
@@ -100,7 +100,7 @@ func parseTime(s string) (t time.Time, err error) {
 }
 
 func wireJob(j *jobs.Job) client.Job {
-	c := client.Job{ID: j.ID, Function: string(j.Function) + "@" + j.Version, Digest: j.Digest, Environment: j.Environment, Owner: j.Owner,
+	c := client.Job{ID: j.ID, Function: string(j.Function) + "@" + j.Version, Digest: j.Digest, Environment: j.Environment, Owner: j.Owner, Namespace: j.Namespace,
 		Phase: string(j.Phase), Priority: j.Priority, Labels: j.Labels, RunID: j.RunID, Inputs: j.Inputs, Outputs: j.Outputs, Reused: j.Reused,
 		Error: wireError(j.Err, j.ID), Submitted: j.Submitted, Started: optional(j.Started), Ended: optional(j.Ended),
 		Duration: j.Duration.Seconds(), Destruction: optional(j.Destruction), Usage: wireUsage(j.Usage),

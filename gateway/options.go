@@ -20,12 +20,13 @@ const (
 	runIDHeader    = "X-Fringe-Run-Id"
 	callbackHeader = "X-Callback-Url"
 	keyHeader      = "Idempotency-Key"
+	spaceHeader    = "X-Fringe-Namespace"
 )
 
 // optionsOf reads the headers into the options of a job.
 func optionsOf(h http.Header) (o site.Options, err error) {
 	const op = "gateway.optionsOf"
-	o = site.Options{RunID: h.Get(runIDHeader), Callback: h.Get(callbackHeader), Key: h.Get(keyHeader), NoReuse: noCache(h)}
+	o = site.Options{RunID: h.Get(runIDHeader), Callback: h.Get(callbackHeader), Key: h.Get(keyHeader), NoReuse: noCache(h), Namespace: h.Get(spaceHeader)}
 	for _, l := range h[labelHeader] {
 		name, value, ok := strings.Cut(l, "=")
 		if !ok {
@@ -54,7 +55,7 @@ func optionsFrom(h http.Header, n *client.NewJob) (site.Options, error) {
 	if !(n.Duration >= 0 && n.Duration < 1e9) {
 		return site.Options{}, fringe.Errorf("gateway.optionsFrom", fringe.Invalid, "the duration is %g seconds; it cannot be", n.Duration)
 	}
-	o := site.Options{Labels: n.Labels, Priority: n.Priority, RunID: n.RunID, Hold: n.Hold, Key: h.Get(keyHeader), Callback: n.Callback,
+	o := site.Options{Labels: n.Labels, Priority: n.Priority, RunID: n.RunID, Hold: n.Hold, Key: h.Get(keyHeader), Callback: n.Callback, Namespace: n.Namespace,
 		Duration: time.Duration(math.Ceil(n.Duration * float64(time.Second))), NoReuse: n.Fresh || noCache(h)}
 	if n.Destruction != nil {
 		o.Destruction = *n.Destruction

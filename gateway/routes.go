@@ -44,6 +44,7 @@ func (g *Gateway) routes() {
 	api("POST /api/v1/datasets:collect", fringe.Caller, g.collect)
 	api("GET /api/v1/quotas", fringe.Reader, g.quotas)
 	api("PUT /api/v1/quotas/{owner}", fringe.Operator, g.setQuota)
+	api("PUT /api/v1/quotas/namespaces/{namespace}", fringe.Operator, g.setQuota)
 	raw("GET /api/v1/content/{did...}", fringe.Reader, g.content)
 	api("PUT /api/v1/content/{did...}", fringe.Caller, g.putContent)
 

@@ -136,6 +136,9 @@ func (g *Gateway) rerunJob(r *http.Request) (answer, error) {
 	}
 	o := site.Options{Labels: map[string]string{}, Priority: old.Priority, RunID: old.RunID, Duration: old.Duration, NoReuse: true}
 	maps.Copy(o.Labels, old.Labels)
+	if fringe.PrincipalOf(r.Context()).Uses(old.Namespace) {
+		o.Namespace = old.Namespace
+	}
 	o.Labels[rerunLabel] = string(old.ID)
 	j, err := g.cfg.Site.Submit(r.Context(), req, o)
 	if e := fringe.E(op, err); err != nil && strings.Contains(e.Message, "upload:") {

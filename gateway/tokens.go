@@ -21,7 +21,7 @@ func (g *Gateway) listTokens(r *http.Request) (answer, error) {
 }
 
 func wireToken(t auth.Token, secret string) client.Token {
-	return client.Token{ID: t.ID, Name: t.Name, Role: t.Role, Created: t.Created, Expires: optional(t.Expires), Used: optional(t.Used), Secret: secret}
+	return client.Token{ID: t.ID, Name: t.Name, Role: t.Role, Namespace: t.Namespace, Created: t.Created, Expires: optional(t.Expires), Used: optional(t.Used), Secret: secret}
 }
 
 func (g *Gateway) createToken(r *http.Request) (answer, error) {
@@ -29,7 +29,7 @@ func (g *Gateway) createToken(r *http.Request) (answer, error) {
 	if err := decode(r, &body); err != nil {
 		return answer{}, err
 	}
-	secret, t, err := g.auth.Create(r.Context(), body.Name, body.Role, time.Duration(body.Days*24*float64(time.Hour)))
+	secret, t, err := g.auth.Create(r.Context(), auth.Grant{Name: body.Name, Role: body.Role, Namespace: body.Namespace, For: time.Duration(body.Days * 24 * float64(time.Hour))})
 	if err != nil {
 		return answer{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,44 @@ func TestErrorsAreKept(t *testing.T) {
 	got, err := j.Get(ctx, id(1))
 	if err != nil || got.Err == nil || got.Err.Component != fringe.Memory || got.Err.Message != want.Message || got.Err.Cure != want.Cure {
 		t.Errorf("Get() = %+v, %v, want the error kept", got.Err, err)
+	}
+}
+
+func TestListByNamespace(t *testing.T) {
+	ctx := t.Context()
+	j := open(t, t.TempDir(), nil)
+	for n := range 12 {
+		put(t, j, jobs.NewJob{ID: id(n), Function: "echo", Owner: []string{"alice", "bob"}[n%2], Namespace: []string{"", "m87", "ngc1"}[n%3],
+			Work: jobs.Work{Version: "1.0.0", Digest: "sha256:0", Inputs: json.RawMessage(`{}`)}})
+	}
+	for _, n := range []int{1, 4} { // an executing and an ended one of m87
+		if _, err := j.Claim(ctx, id(n), time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Settle(ctx, id(4), 1, jobs.Outcome{Phase: jobs.Completed, Outputs: json.RawMessage(`{}`)}); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		f    jobs.Filter
+		want []fringe.CallID
+	}{
+		"All":    {jobs.Filter{Namespace: "m87"}, []fringe.CallID{id(10), id(7), id(4), id(1)}},
+		"Owner":  {jobs.Filter{Namespace: "m87", Owner: "alice"}, []fringe.CallID{id(10), id(4)}},
+		"Phase":  {jobs.Filter{Namespace: "m87", Phases: []jobs.Phase{jobs.Completed, jobs.Executing}}, []fringe.CallID{id(4), id(1)}},
+		"Nobody": {jobs.Filter{Namespace: "m8"}, nil},
+	} {
+		page, _, err := j.List(ctx, c.f)
+		var got []fringe.CallID
+		for _, job := range page {
+			got = append(got, job.ID)
+			if job.Namespace != "m87" {
+				t.Errorf("%s: the job %s is in the namespace %q", name, job.ID, job.Namespace)
+			}
+		}
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%s: List() = %v, %v, want %v", name, got, err, c.want)
+		}
 	}
 }
 

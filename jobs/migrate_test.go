@@ -11,7 +11,7 @@ import (
 	"fringe/store"
 )
 
-// former is a ledger as it was before the latest step of the schema.
+// former is a ledger as it was before the last two steps of the schema.
 const former = `
 	INSERT INTO jobs (seq, id, function, version, digest, owner, inputs, submitted, phase, derivation, ready) VALUES
 		(1, '01K00000000000000000000001', 'wsclean', '1', 'd', 'alice', '{"a":1}', 5, 'QUEUED', 'one', 0),
@@ -36,7 +36,7 @@ func TestOldStoresOpen(t *testing.T) {
 	old, err := store.Open(ctx, store.Config{Path: filepath.Join(dir, "fringe.db")})
 	must(t, err)
 	steps := jobs.Migrations()
-	must(t, old.Migrate(ctx, map[string][]store.Migration{"jobs": steps[:len(steps)-1]}))
+	must(t, old.Migrate(ctx, map[string][]store.Migration{"jobs": steps[:len(steps)-2]}))
 	must(t, old.Update(ctx, func(tx *store.Tx) error {
 		_, err := tx.Exec(former)
 		return err

@@ -90,6 +90,7 @@ func (j *Jobs) Attempts(ctx context.Context, id fringe.CallID) (found []Attempt,
 type Filter struct {
 	Phases        []Phase // empty: every one
 	Owner         string
+	Namespace     string
 	Function      fringe.FunctionName
 	Labels        map[string]string
 	RunID         string
@@ -158,6 +159,9 @@ func (f *Filter) query(tx *store.Tx, below int64) (string, []any, error) {
 	if f.Owner != "" {
 		and(`owner = ?`, f.Owner)
 	}
+	if f.Namespace != "" {
+		and(`namespace = ? AND namespace <> ''`, f.Namespace)
+	}
 	if f.Function != "" {
 		and(`function = ?`, string(f.Function))
 	}
@@ -183,7 +187,7 @@ func (f *Filter) query(tx *store.Tx, below int64) (string, []any, error) {
 	}
 	phases := f.Phases
 	if len(phases) == 0 {
-		if f.Owner == "" && f.Function == "" {
+		if f.Owner == "" && f.Function == "" && f.Namespace == "" {
 			return `SELECT ` + columns + ` FROM jobs WHERE ` + where + ` ORDER BY seq DESC LIMIT ?`, append(args, f.Limit+1), nil
 		}
 		phases = Phases()

@@ -42,7 +42,8 @@ func Migrations() []store.Migration {
 		CREATE INDEX jobs_phase ON jobs(phase, seq);`},
 		{Name: "attempts, events, deliveries and memos", SQL: ledger},
 		{Name: "indexes that acceptance does not write", SQL: indexes},
-		{Name: "checks and indexes that cost little", SQL: light}}
+		{Name: "checks and indexes that cost little", SQL: light},
+		{Name: "jobs by namespace", SQL: `CREATE INDEX jobs_namespace ON jobs(namespace, phase, seq) WHERE phase <> 'QUEUED' AND namespace <> ''`}}
 }
 
 // light writes the rules of the tables as comparisons: SQLite makes a table of

@@ -174,7 +174,8 @@ func (l *Local) callService(ctx context.Context, r Request, inputs map[string]an
 		}
 		return a, nil
 	}
-	if err := l.publishCallFiles(ctx, maker{r.ID, fringe.PrincipalOf(ctx).Name, r.fence}, a.Outputs, res.Dir); err != nil {
+	p := fringe.PrincipalOf(ctx)
+	if err := l.publishCallFiles(ctx, maker{r.ID, p.Name, p.Namespace, r.fence}, a.Outputs, res.Dir); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -182,7 +183,7 @@ func (l *Local) callService(ctx context.Context, r Request, inputs map[string]an
 
 // executeService makes one attempt of a job by a warm instance.
 func (l *Local) executeService(ctx context.Context, job *jobs.Job, v catalogue.Version, inputs map[string]any, outcome *jobs.Outcome) error {
-	ctx = fringe.WithPrincipal(ctx, fringe.Principal{Name: job.Owner})
+	ctx = fringe.WithPrincipal(ctx, fringe.Principal{Name: job.Owner, Namespace: job.Namespace})
 	v.Limits.Time = job.Limits.Time
 	r := Request{ID: job.ID, Version: &v, Trace: job.Trace, fence: job.Fence, same: maphash.String(l.seed, string(job.ID))}
 	a, err := l.callService(ctx, r, inputs, job.Staged != nil)

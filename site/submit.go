@@ -13,7 +13,7 @@ import (
 
 // Options is what a caller may say about a job beside its inputs.
 type Options struct {
-	Namespace   string
+	Namespace   string // that the job counts for; empty: the principal's
 	Labels      map[string]string
 	Priority    int // from -100 to 100; higher goes first among the caller's jobs
 	RunID       string
@@ -45,7 +45,13 @@ func (l *Local) submit(ctx context.Context, r Request, o Options) (jobs.Job, err
 	if err := l.takes(op, r.Version); err != nil {
 		return jobs.Job{}, err
 	}
-	n := jobs.NewJob{ID: r.ID, Function: r.Version.Name, Owner: fringe.PrincipalOf(ctx).Name, Namespace: o.Namespace, Labels: o.Labels,
+	p := fringe.PrincipalOf(ctx)
+	if o.Namespace == "" {
+		o.Namespace = p.Namespace
+	} else if err := mayUse(op, p, o.Namespace); err != nil {
+		return jobs.Job{}, err
+	}
+	n := jobs.NewJob{ID: r.ID, Function: r.Version.Name, Owner: p.Name, Namespace: o.Namespace, Labels: o.Labels,
 		Priority: o.Priority, RunID: o.RunID, Trace: r.Trace, Hold: o.Hold, Key: o.Key, Callback: o.Callback, Duration: o.Duration, Destruction: o.Destruction}
 	if o.Priority < -100 || o.Priority > 100 {
 		return jobs.Job{}, fringe.Errorf(op, fringe.Invalid, "the priority %d is not between -100 and 100", o.Priority)
@@ -79,6 +85,22 @@ func (l *Local) submit(ctx context.Context, r Request, o Options) (jobs.Job, err
 		return jobs.Job{}, l.after(fringe.E(op, err))
 	}
 	return job, nil
+}
+
+// mayUse refuses a namespace that is not the principal's.
+func mayUse(op string, p fringe.Principal, namespace string) error {
+	if !fringe.ValidNamespace(namespace) {
+		return fringe.Errorf(op, fringe.Invalid, "%.80q cannot name a namespace; 1 to 64 letters, digits and ._@- can", namespace)
+	}
+	if p.Uses(namespace) {
+		return nil
+	}
+	its := "is in no namespace"
+	if p.Namespace != "" {
+		its = "is in the namespace " + p.Namespace
+	}
+	return &fringe.Error{Op: op, Kind: fringe.Denied, Message: fmt.Sprintf("the token %q %s; it cannot submit to %s", p.Name, its, namespace),
+		Cure: "ask an operator for a token of that namespace: fringe token create NAME --namespace " + namespace}
 }
 
 // Start lets a job go that is PENDING or HELD. Its inputs are checked now; what

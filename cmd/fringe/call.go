@@ -33,6 +33,7 @@ type callOptions struct {
 	priority       int
 	runID          string
 	callback, key  string
+	namespace      string
 }
 
 // header gives the options that travel with the request.
@@ -55,6 +56,7 @@ func (o *callOptions) header() http.Header {
 	set("X-Fringe-Run-Id", o.runID)
 	set("X-Callback-Url", o.callback)
 	set("Idempotency-Key", o.key)
+	set("X-Fringe-Namespace", o.namespace)
 	return h
 }
 
@@ -90,6 +92,7 @@ once; see 'fringe job'.`,
 	f.StringArrayVar(&o.labels, "label", nil, "label the job, NAME=VALUE; may be repeated")
 	f.IntVar(&o.priority, "priority", 0, "from -100 to 100; higher goes first among your own jobs")
 	f.StringVar(&o.runID, "run-id", "", "your own name for the job")
+	f.StringVar(&o.namespace, "namespace", "", "the project that the job counts for (default that of your token)")
 	f.StringVar(&o.callback, "callback", "", "URL that gets the result when the job has ended")
 	f.StringVar(&o.key, "idempotency-key", "", "the same key again gives the same job")
 	c.MarkFlagsMutuallyExclusive("async", "outdir")

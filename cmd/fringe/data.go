@@ -222,7 +222,7 @@ func (a *app) dataShow() *cobra.Command {
 			return a.print(d, func(w io.Writer) {
 				fmt.Fprintf(w, "name      %s\nbasename  %s\nsize      %s (%s bytes)\ntype      %s\n", d.DID, d.Basename,
 					bytesText(d.Size), strconv.FormatInt(d.Size, 10), d.MediaType)
-				for _, kv := range [][2]string{{"checksum", d.Checksum}, {"path", d.Path}, {"made by", string(d.Call)}, {"owner", d.Owner}} {
+				for _, kv := range [][2]string{{"checksum", d.Checksum}, {"path", d.Path}, {"made by", string(d.Call)}, {"owner", d.Owner}, {"namespace", d.Namespace}} {
 					if kv[1] != "" {
 						fmt.Fprintf(w, "%-9s %s\n", kv[0], kv[1])
 					}

@@ -78,21 +78,32 @@ func collected(w io.Writer, done client.Collected, dry bool) {
 
 func (a *app) dataQuota() *cobra.Command {
 	var reset bool
+	var namespace string
 	c := &cobra.Command{
-		Use:   "quota [OWNER [SIZE]]",
+		Use:   "quota [OWNER [SIZE]] | quota --namespace NAME [SIZE]",
 		Short: "Show what principals' data takes and may take, or set how much",
 		Long: `Show what principals' data takes of the site and may take, or set how much
 (operators). SIZE 0 is no bound; --reset gives the owner the quota for everybody
-again (fringe serve --quota). Data by reference takes nothing.`,
-		Example: "  fringe data quota\n  fringe data quota ada 200GB\n  fringe data quota ada --reset",
+again (fringe serve --quota). A namespace has a quota for all who are in it together,
+beside their own. Data by reference takes nothing.`,
+		Example: "  fringe data quota\n  fringe data quota ada 200GB\n  fringe data quota ada --reset\n  fringe data quota --namespace m87-survey 2TB",
 		Args:    cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := a.client()
 			if err != nil {
 				return err
 			}
+			path, q := "/api/v1/quotas/", url.Values{}
+			if namespace != "" {
+				path, args = path+"namespaces/", append([]string{namespace}, args...)
+				q.Set("namespace", namespace)
+			} else if len(args) > 0 {
+				q.Set("owner", args[0])
+			}
 			var p client.Page[client.Quota]
 			switch {
+			case len(args) > 2:
+				return fringe.Errorf("data quota", fringe.Invalid, "one size is expected after the namespace")
 			case len(args) == 2 || reset && len(args) == 1:
 				var set client.SetQuota
 				if !reset {
@@ -102,23 +113,24 @@ again (fringe serve --quota). Data by reference takes nothing.`,
 					}
 					set.Bytes = &n
 				}
-				p, err = client.Send[client.Page[client.Quota]](cmd.Context(), cl, "PUT", "/api/v1/quotas/"+url.PathEscape(args[0]), set)
+				p, err = client.Send[client.Page[client.Quota]](cmd.Context(), cl, "PUT", path+url.PathEscape(args[0]), set)
 			case reset:
-				return fringe.Errorf("data quota", fringe.Invalid, "name the owner whose quota --reset takes back")
+				return fringe.Errorf("data quota", fringe.Invalid, "name the owner or the namespace whose quota --reset takes back")
 			default:
-				p, err = client.Get[client.Page[client.Quota]](cmd.Context(), cl, "/api/v1/quotas", url.Values{"owner": args})
+				p, err = client.Get[client.Page[client.Quota]](cmd.Context(), cl, "/api/v1/quotas", q)
 			}
 			if err != nil {
 				return err
 			}
 			return a.print(p.Items, func(w io.Writer) {
-				table(w, "OWNER USED QUOTA", func(row func(...any)) {
+				table(w, "OWNER NAMESPACE USED QUOTA", func(row func(...any)) {
 					for _, q := range p.Items {
-						row(q.Owner, bytesText(q.Used), quotaText(q))
+						row(first(q.Owner, "(all)"), first(q.Namespace, "-"), bytesText(q.Used), quotaText(q))
 					}
 				})
 			})
 		}}
+	c.Flags().StringVar(&namespace, "namespace", "", "of this namespace, not of an owner")
 	c.Flags().BoolVar(&reset, "reset", false, "the owner has the quota for everybody again")
 	return c
 }
@@ -128,7 +140,7 @@ func quotaText(q client.Quota) string {
 	if q.Bytes > 0 {
 		s = fmt.Sprintf("%s (%.0f %% taken)", bytesText(q.Bytes), 100*float64(q.Used)/float64(q.Bytes))
 	}
-	if !q.Own {
+	if !q.Own && q.Owner != "" {
 		s += ", as everybody"
 	}
 	return s

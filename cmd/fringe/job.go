@@ -32,12 +32,12 @@ func jobPath(id string, rest ...string) string {
 func (a *app) jobList() *cobra.Command {
 	var all bool
 	var phases, labels []string
-	var function, owner, after, before string
+	var function, owner, namespace, after, before string
 	c := &cobra.Command{Use: "list", Short: "List jobs, the latest first", Args: cobra.NoArgs,
 		Example: "  fringe job list --phase EXECUTING\n  fringe job list --function wsclean --label survey=m87 --after 2026-01-31",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q := url.Values{"phase": phases, "label": labels}
-			for k, v := range map[string]string{"function": function, "owner": owner, "after": after, "before": before} {
+			for k, v := range map[string]string{"function": function, "owner": owner, "namespace": namespace, "after": after, "before": before} {
 				if v != "" {
 					q.Set(k, v)
 				}
@@ -60,6 +60,7 @@ func (a *app) jobList() *cobra.Command {
 	f.StringSliceVar(&phases, "phase", nil, "only of these phases (PENDING, QUEUED, EXECUTING, COMPLETED, ERROR, ABORTED, HELD, SUSPENDED, ARCHIVED)")
 	f.StringVar(&function, "function", "", "only of this function")
 	f.StringVar(&owner, "owner", "", "only of this principal; operators see all")
+	f.StringVar(&namespace, "namespace", "", "only of this namespace")
 	f.StringArrayVar(&labels, "label", nil, "only with this label, NAME=VALUE; several must all be there")
 	f.StringVar(&after, "after", "", "only submitted after this time (2026-01-31 or 2026-01-31T12:00:00Z)")
 	f.StringVar(&before, "before", "", "only submitted before this time")
@@ -99,6 +100,9 @@ func showJob(w io.Writer, j *client.Job) {
 		line("progress", "%s", progressText(p))
 	}
 	line("owner", "%s", j.Owner)
+	if j.Namespace != "" {
+		line("namespace", "%s", j.Namespace)
+	}
 	line("submitted", "%s", j.Submitted.Local().Format(time.RFC3339))
 	line("time", "queue %s, start %s, run %s", seconds(j.Timing.Queue), seconds(j.Timing.Start), seconds(j.Timing.Run))
 	if j.Usage != nil {

@@ -146,7 +146,7 @@ func diagnose(w io.Writer, checks []client.Check) {
 
 func (a *app) tokenCommand() *cobra.Command {
 	c := &cobra.Command{Use: "token", Short: "Look after tokens"}
-	var role string
+	var role, namespace string
 	var days float64
 	create := &cobra.Command{Use: "create NAME", Short: "Make a token; it is shown this once", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -155,13 +155,14 @@ func (a *app) tokenCommand() *cobra.Command {
 				return err
 			}
 			t, err := client.Send[client.Token](cmd.Context(), cl, "POST", "/api/v1/tokens",
-				client.CreateToken{Name: args[0], Role: fringe.Role(role), Days: days})
+				client.CreateToken{Name: args[0], Role: fringe.Role(role), Namespace: namespace, Days: days})
 			if err != nil {
 				return err
 			}
 			return a.print(t, func(w io.Writer) { fmt.Fprintln(w, t.Secret) })
 		}}
 	create.Flags().StringVar(&role, "role", "caller", "reader, caller, publisher or operator")
+	create.Flags().StringVar(&namespace, "namespace", "", "the project that its jobs and data count for, in shares and quotas")
 	create.Flags().Float64Var(&days, "days", 0, "days until it expires; 0 is never")
 	list := &cobra.Command{Use: "list", Short: "List tokens", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -174,9 +175,9 @@ func (a *app) tokenCommand() *cobra.Command {
 				return err
 			}
 			return a.print(p.Items, func(w io.Writer) {
-				table(w, "ID NAME ROLE CREATED EXPIRES USED", func(row func(...any)) {
+				table(w, "ID NAME ROLE NAMESPACE CREATED EXPIRES USED", func(row func(...any)) {
 					for _, t := range p.Items {
-						row(t.ID, t.Name, t.Role, day(&t.Created), day(t.Expires), day(t.Used))
+						row(t.ID, t.Name, t.Role, first(t.Namespace, "-"), day(&t.Created), day(t.Expires), day(t.Used))
 					}
 				})
 			})

@@ -126,8 +126,9 @@ func (s *Service) readParts(r *http.Request, id fringe.CallID, f *form) error {
 // upload makes a dataset of a file that came with the job id.
 func (s *Service) upload(ctx context.Context, id fringe.CallID, name string, r io.Reader) (fringe.DID, error) {
 	did := fringe.DID{Scope: uploadScope, Name: string(id) + "/" + strings.ToLower(string(newID()))}
+	p := fringe.PrincipalOf(ctx)
 	_, err := s.cfg.Data.Add(ctx, data.AddRequest{DID: did, Source: bounded(r, s.cfg.UploadMax), Basename: filepath.Base("/" + name),
-		Owner: fringe.PrincipalOf(ctx).Name})
+		Owner: p.Name, Namespace: p.Namespace})
 	if err != nil {
 		return fringe.DID{}, fringe.E("uws.upload", err)
 	}
