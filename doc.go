@@ -23,6 +23,7 @@
 //   - pool: the warm instances of the site.
 //   - principal: who asks.
 //   - product: a dataset that a call made.
+//   - reach: where an address leads: the public network, a private one, or nowhere for anybody.
 //   - replica: a copy of a dataset at a site.
 //   - result: what a function answered; a failed function has a result too.
 //   - role: what a principal may do (reader, caller, publisher, operator).

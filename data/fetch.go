@@ -70,16 +70,9 @@ func newFetcher(cfg Fetch, refusePrivate bool) *fetcher {
 // read. Callers give it the address that is connected to, so names that change
 // their address in between gain nothing.
 func AllowedAddress(ip netip.Addr, refusePrivate bool) error {
-	ip = ip.Unmap().WithZone("")
-	if nat64 := netip.MustParsePrefix("64:ff9b::/96"); nat64.Contains(ip) {
-		b := ip.As16()
-		ip = netip.AddrFrom4([4]byte(b[12:]))
-	}
-	metadata := map[string]bool{"100.100.100.200": true, "192.0.0.192": true, "fd00:ec2::254": true, "fd20:ce::254": true}
-	private := ip.IsPrivate() || ip.IsLoopback() || netip.MustParsePrefix("100.64.0.0/10").Contains(ip)
-	if ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() || metadata[ip.String()] || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || refusePrivate && private {
+	if reach := fringe.ReachOf(ip); reach == fringe.Special || refusePrivate && reach != fringe.Public {
 		return &fringe.Error{Op: "data.fetch", Kind: fringe.Denied, Component: fringe.Data,
-			Message: fmt.Sprintf("the site does not read from the address %s", ip), Cure: "download the file yourself and add it: fringe data add"}
+			Message: fmt.Sprintf("the site does not read from the address %s", fringe.CarriedIPv4(ip)), Cure: "download the file yourself and add it: fringe data add"}
 	}
 	return nil
 }

@@ -299,6 +299,10 @@ func TestAddURL(t *testing.T) {
 	wantError(t, err, fringe.Denied, fringe.Data, "127.0.0.1")
 	_, err = private.Resolve(t.Context(), server.URL+"/m87.fits", fringe.Principal{Name: "p", Role: fringe.Publisher})
 	wantError(t, err, fringe.Denied, fringe.Data, "127.0.0.1")
+	for _, host := range []string{"240.0.0.1", "198.18.0.1", "0.0.0.1", "192.0.2.1", "[2002:7f00:1::]", "[::127.0.0.1]", "[64:ff9b::a00:1]", "[fec0::1]"} {
+		_, err := private.Add(t.Context(), data.AddRequest{DID: did(t, "user:x"), URL: "http://" + host + "/m87.fits"})
+		wantError(t, err, fringe.Denied, fringe.Data, "does not read from the address")
+	}
 	for _, role := range []fringe.Role{fringe.Operator, fringe.Publisher} { // the copy that an operator had made is not a publisher's way in
 		_, err := private.Resolve(t.Context(), server.URL+"/named", fringe.Principal{Name: "o", Role: role})
 		if denied := fringe.KindOf(err) == fringe.Denied && err != nil; denied == (role == fringe.Operator) {

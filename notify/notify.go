@@ -101,21 +101,13 @@ func (s *Sender) dial(ctx context.Context, network, address string) (net.Conn, e
 // allowed refuses addresses that are not in the public network.
 func (s *Sender) allowed(ip netip.Addr) error {
 	ip = ip.Unmap().WithZone("")
-	inner := ip
-	if nat64 := netip.MustParsePrefix("64:ff9b::/96"); nat64.Contains(ip) {
-		b := ip.As16()
-		inner = netip.AddrFrom4([4]byte(b[12:]))
-	}
+	inner := fringe.CarriedIPv4(ip)
 	for _, p := range s.nets {
 		if p.Contains(ip) || p.Contains(inner) {
 			return nil
 		}
 	}
-	ok := inner.IsGlobalUnicast() && !inner.IsPrivate()
-	for _, special := range [...]string{"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", "64:ff9b:1::/48", "2001::/32", "2002::/16", "fec0::/10"} {
-		ok = ok && !netip.MustParsePrefix(special).Contains(inner)
-	}
-	if ok {
+	if fringe.ReachOf(ip) == fringe.Public {
 		return nil
 	}
 	return &fringe.Error{Op: "notify", Kind: fringe.Denied, Component: fringe.Gateway, Message: fmt.Sprintf("callbacks do not go to the address %s", ip),

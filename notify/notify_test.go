@@ -63,7 +63,7 @@ func TestForbiddenAddresses(t *testing.T) {
 	s := sender(t, "10.0.0.0/8", "192.0.2.77")
 	port := url[strings.LastIndexByte(url, ':')+1:]
 	for _, host := range []string{"127.0.0.1", "localhost", "localhost.", "[::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "0.0.0.0", "[::]", "169.254.169.254", "192.168.1.1",
-		"172.16.0.1", "100.64.0.1", "224.0.0.1", "255.255.255.255", "[fe80::1]", "[fd00::1]", "[ff02::1]", "2130706433", "0x7f.1", "0177.0.0.1"} {
+		"172.16.0.1", "100.64.0.1", "224.0.0.1", "255.255.255.255", "[fe80::1]", "[fd00::1]", "[ff02::1]", "192.0.2.1", "[2001:db8::1]", "[2002:808:808::1]", "[::127.0.0.1]", "2130706433", "0x7f.1", "0177.0.0.1"} {
 		address := "http://" + host + ":" + port + "/"
 		if err := s.Check(address); err == nil { // what only the resolver knows is refused by the dial
 			if _, err = s.Send(t.Context(), notify.Message{URL: address}); err == nil {
