@@ -19,6 +19,10 @@ import (
 	"fringe"
 )
 
+// logged is about how many pages, of 4 kB, the log holds before they are written
+// into the file: a page that many commits change is written once.
+const logged = 8000
+
 // Config says how a store is opened.
 type Config struct {
 	Path     string       // of the file; it is created, mode 0600, when missing
@@ -115,7 +119,7 @@ func (s *Store) connect(ctx context.Context, fresh bool) error {
 		}
 		return s.examine(ctx, s.readers)
 	}
-	if s.writers, err = sql.Open("sqlite", s.name("journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(1000)")); err != nil {
+	if s.writers, err = sql.Open("sqlite", s.name("journal_mode(WAL)", "synchronous(FULL)", fmt.Sprintf("wal_autocheckpoint(%d)", logged))); err != nil {
 		return err
 	}
 	s.writers.SetMaxOpenConns(1)
