@@ -46,7 +46,7 @@ func (c *Catalogue) PublishGit(ctx context.Context, address string, by fringe.Pr
 	web := u.Scheme == "https" || u.Scheme == "http"
 	if !web && !by.Role.Includes(fringe.Operator) {
 		return Published{}, &fringe.Error{Op: op, Kind: fringe.Denied, Component: fringe.Catalogue,
-			Message: fmt.Sprintf("%.200q is read with the rights of the server's user, so only operators may name it", repository),
+			Message: fmt.Sprintf("%.200q is read with the rights of the server's user, so only operators may name it", fringe.Redacted(repository)),
 			Cure:    "give an https: address, or publish the function's directory"}
 	}
 	if dir != "" && !filepath.IsLocal(dir) {
@@ -122,7 +122,7 @@ func settleLinks(repository, dir string) error {
 // noFunction says where the functions of a repository are.
 func noFunction(address, dir string, found []string) error {
 	e := &fringe.Error{Op: "catalogue.PublishGit", Kind: fringe.NotFound, Component: fringe.Catalogue,
-		Message: fmt.Sprintf("there is no function.cwl and no function.py in the directory %s of %s", dir, address),
+		Message: fmt.Sprintf("there is no function.cwl and no function.py in the directory %s of %s", dir, fringe.Redacted(address)),
 		Cure:    "give a repository of functions"}
 	if found != nil {
 		repository, _, _ := strings.Cut(address, "#")
@@ -130,7 +130,7 @@ func noFunction(address, dir string, found []string) error {
 			found = append(found[:8:8], "…")
 		}
 		e.Message += "; there are functions in " + strings.Join(found, ", ")
-		e.Cure = "write " + repository + "#DIRECTORY"
+		e.Cure = "write " + fringe.Redacted(repository) + "#DIRECTORY"
 	}
 	return e
 }
@@ -139,7 +139,7 @@ func noFunction(address, dir string, found []string) error {
 func gitURL(repository string) (*url.URL, error) {
 	bad := func(why, cure string) (*url.URL, error) {
 		return nil, &fringe.Error{Op: "catalogue.PublishGit", Kind: fringe.Invalid, Component: fringe.Catalogue,
-			Message: fmt.Sprintf("%.200q %s", repository, why), Cure: cure}
+			Message: fmt.Sprintf("%.200q %s", fringe.Redacted(repository), why), Cure: cure}
 	}
 	if scpRE.MatchString(repository) {
 		_, at, _ := strings.Cut(repository, ":")
@@ -216,12 +216,12 @@ func (c *Catalogue) clone(ctx context.Context, from remote, at string) error {
 	switch {
 	case <-watch || err == nil && sizeOf(at) > gitBytes:
 		return &fringe.Error{Op: op, Kind: fringe.TooLarge, Component: fringe.Catalogue,
-			Message: fmt.Sprintf("the repository %s is larger than %d MiB", from.address, gitBytes>>20), Cure: "publish the function's directory instead"}
+			Message: fmt.Sprintf("the repository %s is larger than %d MiB", fringe.Redacted(from.address), gitBytes>>20), Cure: "publish the function's directory instead"}
 	case late:
-		return fringe.Errorf(op, fringe.Unavailable, "the repository %s was not cloned within %s", from.address, gitTime)
+		return fringe.Errorf(op, fringe.Unavailable, "the repository %s was not cloned within %s", fringe.Redacted(from.address), gitTime)
 	case err != nil:
 		return &fringe.Error{Op: op, Kind: fringe.Unavailable, Component: fringe.Catalogue, Err: err,
-			Message: fmt.Sprintf("git could not clone %s: %s", from.address, strings.TrimSpace(strings.ReplaceAll(said.String(), "\n", " "))),
+			Message: fringe.Redacted(fmt.Sprintf("git could not clone %s: %s", from.address, strings.TrimSpace(strings.ReplaceAll(said.String(), "\n", " ")))),
 			Cure:    "check the URL, that this site may read it, and that it redirects nowhere"}
 	}
 	return nil

@@ -96,6 +96,22 @@ func names(t *testing.T, addresses ...string) {
 	}}
 }
 
+// No refusal tells the password or token of an address.
+func TestPublishGitTellsNoPassword(t *testing.T) {
+	w := newWeb(t, true)
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	host := server.Listener.Addr().String()
+	for _, address := range []string{"http://ada:hush@" + host + "/x.git", "http://hush@" + host + "/x.git", "http://ada:hu/hush@" + host + "/x.git",
+		"ftp://ada:hush@" + host + "/x.git", "ssh://ada:hush@127.0.0.1:1/x.git", "http://ada:hush@" + host + "/x y.git"} {
+		for _, by := range []fringe.Principal{ada, bob} {
+			if _, err := w.PublishGit(t.Context(), address, by); err == nil || strings.Contains(err.Error(), "hush") {
+				t.Errorf("PublishGit(%s) = %v, want an error without the password", address, err)
+			}
+		}
+	}
+}
+
 // A publisher makes the server connect to no private address, however it is
 // written; an operator does, and a publisher where the site allows it.
 func TestPublishGitFromPrivateAddress(t *testing.T) {

@@ -118,7 +118,7 @@ func (f *fetcher) get(ctx context.Context, address string, had validators) (*dow
 	const op = "data.fetch"
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, refused(op, "write it as https://host/file.fits", "%.200q is not a web address", address)
+		return nil, refused(op, "write it as https://host/file.fits", "%.200q is not a web address", fringe.Redacted(address))
 	}
 	u.Fragment = ""
 	if err := checkURL(u, false); err != nil {

@@ -299,6 +299,12 @@ func TestAddURL(t *testing.T) {
 	wantError(t, err, fringe.Denied, fringe.Data, "127.0.0.1")
 	_, err = private.Resolve(t.Context(), server.URL+"/m87.fits", fringe.Principal{Name: "p", Role: fringe.Publisher})
 	wantError(t, err, fringe.Denied, fringe.Data, "127.0.0.1")
+	for _, address := range []string{"http://ada:hush@h/x", "http://ada:hu/hush@h/x", "http://ada:%zzhush@h/x", "ftp://ada:hush@h/x"} {
+		_, err := private.Add(t.Context(), data.AddRequest{DID: did(t, "user:x"), URL: address})
+		if wantError(t, err, fringe.Invalid, fringe.Data); strings.Contains(err.Error(), "hush") {
+			t.Errorf("Add() tells the password: %v", err)
+		}
+	}
 	for _, host := range []string{"240.0.0.1", "198.18.0.1", "0.0.0.1", "192.0.2.1", "[2002:7f00:1::]", "[::127.0.0.1]", "[64:ff9b::a00:1]", "[fec0::1]"} {
 		_, err := private.Add(t.Context(), data.AddRequest{DID: did(t, "user:x"), URL: "http://" + host + "/m87.fits"})
 		wantError(t, err, fringe.Denied, fringe.Data, "does not read from the address")

@@ -121,7 +121,7 @@ func (s *Sender) Check(address string) error {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || len(address) > 2000:
-		return fringe.Errorf(op, fringe.Invalid, "the callback %.200q is no http: or https: address", address)
+		return fringe.Errorf(op, fringe.Invalid, "the callback %.200q is no http: or https: address", fringe.Redacted(address))
 	case u.User != nil:
 		return fringe.Errorf(op, fringe.Invalid, "the callback holds a user name or password, which would be kept and shown; check the signature instead (%s)", SignatureHeader)
 	case slices.Contains(s.hosts, strings.ToLower(u.Hostname())):

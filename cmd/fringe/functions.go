@@ -67,6 +67,7 @@ nothing is published. A version, once published, never changes.`,
 }
 
 func (a *app) sayUnpublished(path string, err error) {
+	path = fringe.Redacted(path)
 	if a.json {
 		json.NewEncoder(a.stderr).Encode(map[string]any{"path": path, "problem": problem(err)})
 		return
