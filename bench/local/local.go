@@ -132,6 +132,13 @@ func Memory(pid int, field string) float64 {
 
 // CPU gives the processor time that a process and those below it have used.
 func CPU(pid int) time.Duration {
+	own, below := CPUs(pid)
+	return own + below
+}
+
+// CPUs gives the processor time that a process has used, and that of those
+// below it.
+func CPUs(pid int) (own, below time.Duration) {
 	const tick = time.Second / 100
 	used, parent := map[int]time.Duration{}, map[int]int{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
@@ -147,14 +154,13 @@ func CPU(pid int) time.Duration {
 		system, _ := strconv.Atoi(fields[12])
 		used[id] = time.Duration(user+system) * tick
 	}
-	total := used[pid]
 	for id := range used {
 		for up := parent[id]; up != 0; up = parent[up] {
 			if up == pid {
-				total += used[id]
+				below += used[id]
 				break
 			}
 		}
 	}
-	return total
+	return used[pid], below
 }
