@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
-	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -20,7 +19,6 @@ import (
 	"fringe/catalogue"
 	"fringe/contract"
 	"fringe/cwl"
-	"fringe/data"
 	"fringe/jobs"
 	"fringe/pool"
 )
@@ -42,6 +40,7 @@ type warm struct {
 	site *Local
 	dir  string // of this machine; the instance sees dir/calls as /calls
 	inst fringe.Instance
+	kept kept
 }
 
 // Stop implements pool.Instance; it removes the instance's scratch.
@@ -298,38 +297,20 @@ func (w *warm) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, erro
 	if c.Dir == "" {
 		return w.Instance.Invoke(ctx, c)
 	}
-	st := &staged{dir: filepath.Join(w.dir, "calls", string(c.ID)), log: w.site.cfg.Log}
-	if err := w.stage(ctx, st, c); err != nil {
+	st := &staged{warm: w, dir: filepath.Join(w.dir, "calls", string(c.ID))}
+	if err := st.stage(ctx, c); err != nil {
 		st.release()
 		return nil, err
 	}
 	res, err := w.Instance.Invoke(ctx, c)
 	if err != nil {
+		st.points = nil // the handler may still be at work in them
 		st.release()
 		return nil, err
 	}
 	res.Dir = st.dir
 	res.Body = &releasing{res.Body, sync.OnceFunc(st.release)}
 	return res, nil
-}
-
-// staged is what was made visible for one call.
-type staged struct {
-	dir    string
-	mounts []func() error
-	log    *slog.Logger
-}
-
-func (s *staged) release() {
-	for _, undo := range s.mounts {
-		if err := undo(); err != nil {
-			s.log.Warn("mount not released", "dir", s.dir, "err", err)
-			return // what is below is not ours to remove
-		}
-	}
-	if err := os.RemoveAll(s.dir); err != nil {
-		s.log.Warn("call scratch not removed", "dir", s.dir, "err", err)
-	}
 }
 
 type releasing struct {
@@ -341,31 +322,6 @@ func (r *releasing) Close() error {
 	err := r.ReadCloser.Close()
 	r.release()
 	return err
-}
-
-func (w *warm) stage(ctx context.Context, st *staged, c *fringe.Call) error {
-	const op = "site.stage"
-	if err := os.MkdirAll(st.dir, 0o755); err != nil {
-		return fringe.E(op, err)
-	}
-	for _, m := range c.Files {
-		host := filepath.Join(w.dir, "calls", strings.TrimPrefix(m.Target, callsDir))
-		if err := os.MkdirAll(filepath.Dir(host), 0o755); err != nil {
-			return fringe.E(op, err)
-		}
-		if a, ok := w.inst.(attacher); ok {
-			undo, err := a.AddMount(ctx, m)
-			if err == nil {
-				st.mounts = append(st.mounts, undo)
-				continue
-			}
-			w.site.cfg.Log.Debug("mount into a running instance failed, copying", "source", m.Source, "err", err)
-		}
-		if err := data.CopyTree(ctx, m.Source, host); err != nil {
-			return fringe.E(op, err)
-		}
-	}
-	return nil
 }
 
 // publishCallFiles publishes the files of a service's answer, whose paths are

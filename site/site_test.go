@@ -2,6 +2,7 @@ package site_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"fringe"
 	"fringe/client"
@@ -56,6 +58,11 @@ def main(do: str, text: File) -> Outputs:
     if do == "sibling":
         calls = os.path.dirname(os.getcwd())
         return Outputs(write("copy.txt", ""), " ".join(sorted(os.listdir(calls))))
+    if do == "litter":
+        write(os.path.dirname(text.path) + "/litter.txt", "litter")
+        os.mkdir("../" + os.path.basename(os.getcwd()) + "/in/1")
+    if do == "beside":
+        return Outputs(write("copy.txt", words), " ".join(sorted(os.listdir("in")) + os.listdir(os.path.dirname(text.path))))
     if do == "outside":
         return Outputs(File("/etc/passwd"))
     if do == "link":
@@ -73,7 +80,8 @@ def write(name, words):
 // A service's files are its call's alone: the input cannot be changed, an
 // output cannot lead elsewhere, and nothing of a call is left for the next.
 func TestFilesOfServices(t *testing.T) {
-	s := servertest.Start(t, servertest.Config(t.TempDir()))
+	dir := t.TempDir()
+	s := servertest.Start(t, servertest.Config(dir))
 	s.Python()
 	s.Service("files", files)
 	path := filepath.Join(t.TempDir(), "words.txt")
@@ -98,9 +106,85 @@ func TestFilesOfServices(t *testing.T) {
 	if seen := strings.Fields(s.Call("files", in("sibling"))["seen"].(string)); len(seen) != 1 {
 		t.Errorf("a call sees the directories %v beside its own", seen)
 	}
+	other := filepath.Join(t.TempDir(), "other.txt")
+	if err := os.WriteFile(other, []byte("other words"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.Add("user:other", other)
+	for _, c := range []struct{ do, location, sees string }{
+		{"beside", "user:words", "0 words.txt"}, {"beside", "user:other", "0 other.txt"},
+		{"litter", "user:words", ""}, {"beside", "user:words", "0 words.txt"}, {"beside", "user:words", "0 words.txt"},
+	} {
+		got := s.Call("files", object{"do": c.do, "text": object{"class": "File", "location": c.location}})
+		if got["seen"] != c.sees {
+			t.Errorf("a call with %s sees %q among its inputs, want %q", c.location, got["seen"], c.sees)
+		}
+	}
+	if left := leftOfCalls(t, dir); len(left) > 0 {
+		t.Errorf("%v are left of the calls", left)
+	}
 	if b, err := os.ReadFile(path); err != nil || string(b) != "the words" {
 		t.Errorf("the input has become %q, %v", b, err)
 	}
+}
+
+// leftOfCalls gives the directories of calls that instances still have.
+func leftOfCalls(t *testing.T, dir string) []string {
+	t.Helper()
+	instances, err := filepath.Glob(filepath.Join(dir, "site", "scratch", "instances", "*", "calls"))
+	if err != nil || len(instances) == 0 {
+		t.Fatalf("no instance has a directory of calls: %v", err)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "site", "scratch", "instances", "*", "calls", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return left
+}
+
+const busyWriter = `"""Writes files for a while."""
+import os
+import time
+from typing import NamedTuple
+
+from fringe import File
+
+FRINGE = {"version": "1.0.0", "environment": "plain", "shape": "service", "warm": {"max": 1}}
+
+
+class Outputs(NamedTuple):
+    last: File | None
+
+
+def main(ms: int) -> Outputs:
+    end, n = time.monotonic() + ms / 1000, 0
+    while time.monotonic() < end:
+        try:
+            open(str(n), "w").close()
+        except OSError:
+            time.sleep(0.001)
+        n += 1
+    return Outputs(None)
+`
+
+// Of a call that was given up nothing is left either, though its handler goes
+// on writing meanwhile.
+func TestGivenUpCallLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := servertest.Start(t, servertest.Config(dir))
+	s.Python()
+	s.Service("writer", busyWriter)
+	s.Call("writer", object{"ms": 1})
+	for range 20 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		_, err := client.Send[object](ctx, s.Client, "POST", "/function/writer", object{"ms": 150})
+		cancel()
+		if err == nil {
+			t.Fatal("the call was not given up")
+		}
+		s.Call("writer", object{"ms": 1})
+	}
+	servertest.Eventually(t, "nothing of a call is left", func() bool { return len(leftOfCalls(t, dir)) == 0 })
 }
 
 const holding = `baseCommand: [sh, -c, 'echo began; while ! [ -e "$0/$1" ]; do sleep 0.05; done']
