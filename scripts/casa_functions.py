@@ -26,6 +26,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 SPACE = "{http://casa.nrao.edu/schema/psetTypes.html}"
 WIDTH = 150
 
+# How often a function was changed under one release of CASA: a change of its file adds one, and a new minor release takes it out.
+CHANGES = {"applycal": 1, "bandpass": 1, "exportfits": 1, "feather": 1, "flagdata": 1, "flagmanager": 1, "fluxscale": 1, "gaincal": 1, "immoments": 1, "impbcor": 1, "importfits": 1, "imregrid": 1,
+           "imsmooth": 1, "imstat": 1, "mstransform": 1, "specfit": 1, "specflux": 1, "split": 1, "statwt": 1, "tclean": 1, "uvcontsub": 1}
+
 # What a function does not offer: windows, prompts, MPI, and text files that repeat the log.
 DROPPED = {"interactive", "parallel", "display", "overwrite", "verbose", "selectdata", "listit", "logfile", "logresults", "append", "wantreturn", "async", "ismms", "listmodels",
            "createmms", "separationaxis", "numsubms", "keepmms", "disableparallel", "monolithic_processing", "ddistart", "taql", "cfcache", "vptable", "outlierfile",
@@ -42,8 +46,20 @@ UNITS = {"imsize": "pixel", "cell": "arcsec", "scales": "pixel", "threshold": "J
          "upperlimit": "deg", "quackinterval": "s", "tolerance": "m", "splinetime": "s", "phasewrap": "deg", "preavg": "s", "rotmeas": "rad/m**2", "effdishdiam": "m",
          "largestscale": "pixel", "fusedthreshold": "Jy/beam", "npixels": "pixel", "maxuvwdistance": "m"}
 AT_LEAST = {"imsize": 1, "niter": 0, "nterms": 1, "facets": 1, "minblperant": 1, "nchan": -1, "nmajor": -1, "cycleniter": -1, "whichrep": 0, "fitorder": 0, "growiterations": 0,
-            "nsigma": 0, "cyclefactor": 0, "scales": 0, "ngauss": 0, "degamp": 0, "degphase": 0, "winsize": 1, "halfwin": 1, "maxnpieces": 1, "decimate": 1, "quackinterval": 0, "moments": -1, "chanbin": 1}
-AT_MOST = {"gain": 1, "minpsffraction": 1, "maxpsffraction": 1, "psfcutoff": 1, "minchanfrac": 1, "imsize": 65536, "moments": 11}
+            "nsigma": 0, "cyclefactor": 0, "scales": 0, "ngauss": 0, "degamp": 0, "degphase": 0, "winsize": 1, "halfwin": 1, "maxnpieces": 1, "decimate": 1, "quackinterval": 0, "moments": -1, "chanbin": 1,
+            "minblperant": 1, "maskcenter": 0, "maskedge": 0, "fillgaps": 0, "npointaver": 1, "splinetime": 1, "phasewrap": 1, "nspw": 1, "minsamp": 2, "timecutoff": 0, "freqcutoff": 0,
+            "timedevscale": 0, "freqdevscale": 0, "spectralmax": 0, "spectralmin": 0, "growtime": 0, "growfreq": 0, "minchanfrac": 0, "maxuvwdistance": 0, "lowerlimit": 0, "upperlimit": 0,
+            "minrel": 0, "maxrel": 0, "minabs": 0, "maxabs": -1, "gain": 0, "minpsffraction": 0, "maxpsffraction": 0, "pbmask": 0, "pblimit": -1, "npixels": 0, "minpts": 1, "whichhdu": -1,
+            "sdfactor": 0, "rmsthresh": 0, "minsnr": 0, "poly": -1, "maxiter": -1, "fence": -1, "zscore": -1, "winsize": 1, "axis": -1}
+AT_MOST = {"gain": 1, "minpsffraction": 1, "maxpsffraction": 1, "psfcutoff": 1, "minchanfrac": 1, "imsize": 65536, "moments": 11, "halfwin": 3, "maxnpieces": 9, "growtime": 100, "growfreq": 100,
+           "lowerlimit": 90, "upperlimit": 90, "maskedge": 100, "minrel": 1, "maxrel": 1, "pbmask": 1, "pblimit": 1, "fitorder": 20}
+# Words that CASA's documentation lists, and its check of the parameters does not.
+WORDS = {"flagdata.timefit": ("line", "poly"), "flagdata.freqfit": ("line", "poly"), "flagdata.flagdimension": ("freq", "time", "freqtime", "timefreq"),
+         "flagdata.usewindowstats": ("none", "sum", "std", "both"), "flagmanager.merge": ("replace", "and", "or"), "statwt.statalg": ("classic", "chauvenet", "fit-half", "hinges-fences"),
+         "statwt.center": ("mean", "median", "zero"), "imregrid.interpolation": ("nearest", "linear", "cubic"),
+         "impbcor.mode": ("divide", "multiply"), "specflux.function": ("flux density", "mean", "median", "sum"), "tclean.normtype": ("flatnoise", "flatsky", "pbsquare"),
+         "tclean.veltype": ("radio", "optical", "z", "ratio", "beta", "gamma"),
+         "flagdata.mode": ("manual", "manualflag", "clip", "quack", "shadow", "elevation", "tfcrop", "rflag", "antint", "extend", "unflag", "summary")}
 
 VIS = {"vis": "Directory"}
 IMAGE = {"imagename": "Directory | File"}
@@ -86,8 +102,8 @@ BEAM = {"class": "Directory", "location": "demo:cube.pb"}
 # go into the 4096 MiB that environments/casa/casasiteconfig.py lets it have; nchan of -1 counts as 64. The gridders of mosaics
 # and of w-projection add their convolution functions.
 TCLEAN_MEMORY = " ".join("""$((function () {
-var size = [].concat(inputs.imsize), P = inputs.stokes, polarizations = P === 'pseudoI' ? 1 : /^[RLXY]/.test(P) ? P.length / 2 : P.length;
-var M = size[0] * size[size.length - 1] * polarizations / 1048576;
+var size = [1].concat(inputs.imsize), P = inputs.stokes, polarizations = P === 'pseudoI' ? 1 : /^[RLXY]/.test(P) ? P.length / 2 : P.length;
+var M = size[Math.min(1, size.length - 1)] * size[size.length - 1] * polarizations / 1048576;
 var S = inputs.scales === null ? 1 : Math.max(1, [].concat(inputs.scales).length), T = inputs.deconvolver === 'mtmfs' ? inputs.nterms : 1;
 var scaled = S > 1 && (T > 1 || inputs.deconvolver === 'multiscale') ? (2.5 * S * (S + 1) + 30 * S) * (2 * T - 1) / (T > 1 ? 2 : 1) : 0;
 var mosaic = /mosaic|aw/.test(inputs.gridder), plane = M * ((T > 1 ? 77 * T * (T + 1) / 2 : 75) + scaled + (mosaic ? 400 : 0));
@@ -372,8 +388,10 @@ def function(task: str, package: pathlib.Path, version: str) -> str:
     """The function file of a task."""
     review = TASKS[task]
     summary, text, parameters = describe(task, package)
+    for p in parameters:
+        p.allowed = list(WORDS.get(f"{task}.{p.name}", p.allowed))
     parameters = [p for p in parameters if p.name in review.names or p.name in review.data or p.name not in DROPPED and p.name not in review.drop]
-    meta = {"version": ".".join(version.split(".")[:3]), "environment": "casa", "shape": "task", "cpu": 1, "memory": review.memory,
+    meta = {"version": ".".join([*version.split(".")[:2], str(CHANGES.get(task, 0))]), "environment": "casa", "shape": "task", "cpu": 1, "memory": review.memory,
             "author": "The CASA team (CASA); the Fringe authors (interface)", "citation": "2022PASP..134k4501C CASA, the Common Astronomy Software Applications for Radio Astronomy; ascl:1107.013",
             "license": "LGPL-2.0-or-later", "repository": "https://open-bitbucket.nrao.edu/projects/CASA/repos/casa6", "keywords": ["CASA", *review.keywords]}
     if review.durable:

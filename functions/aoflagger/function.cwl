@@ -17,7 +17,7 @@ doc: |
 
 hints:
   fringe:Function:
-    version: 3.1.0
+    version: 3.1.1
     environment: aoflagger
     shape: task
     contract: exec

@@ -20,7 +20,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -249,7 +249,7 @@ def main(
            participating on 10 or more baselines are
            included in the solve.
     """)] = 4,
-    minsnr: Annotated[float, In(doc="""
+    minsnr: Annotated[float, In(minimum=0, doc="""
         Reject solutions below this SNR (only applies for
         bandtype = B)
                              default: 3.0
@@ -298,7 +298,7 @@ def main(
         is bad or entirely absent).  Solutions for the bad or missing polarization
         will be rendered as flagged.
     """)] = False,
-    fillgaps: Annotated[int, In(doc="""
+    fillgaps: Annotated[int, In(minimum=0, doc="""
         Fill flagged solution channels by interpolation
         Subparameter of bandtype='B'
         default: 0 (don't interpolate)
@@ -327,14 +327,14 @@ def main(
 
            Example: visnorm=True
     """)] = False,
-    maskcenter: Annotated[int, In(doc="""
+    maskcenter: Annotated[int, In(minimum=0, doc="""
         Number of channels to avoid in center of each band
         Subparameter of bandtype='BPOLY'
         default: 0
 
            Example: maskcenter=5 (BPOLY only)
     """)] = 0,
-    maskedge: Annotated[int, In(doc="""
+    maskedge: Annotated[int, In(minimum=0, maximum=100, doc="""
         Fraction of channels to avoid at each band edge (in %)
         Subparameter of bandtype='BPOLY'
         default: 5

@@ -17,7 +17,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,

@@ -20,7 +20,7 @@ from fringe import Directory, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -69,7 +69,7 @@ def main(
 
            Example: imagename='orion_gbt.im'
     """)],
-    sdfactor: Annotated[float, In(doc="""
+    sdfactor: Annotated[float, In(minimum=0, doc="""
         Scale factor to apply to Single Dish image
 
         Value by which to scale the Single Dish image.

@@ -30,7 +30,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -66,7 +66,7 @@ def main(
 
            Example: vis='ngc5921.ms'
     """)],
-    mode: Annotated[Literal["list", "manual", "manualflag", "clip", "shadow", "quack", "elevation", "tfcrop", "rflag", "antint", "extend", "summary", "unflag"], In(doc="""
+    mode: Annotated[Literal["manual", "manualflag", "clip", "quack", "shadow", "elevation", "tfcrop", "rflag", "antint", "extend", "unflag", "summary"], In(doc="""
         Flagging mode (list/manual/clip/quack/shadow/elevation/tfcrop/rflag/antint/extent/unflag/summary)
 
         Flagging mode
@@ -630,7 +630,7 @@ def main(
                              position=[-1601105.7664601889,
                              -5042022.3917835914, 3554847.245159178]
     """)] = "",
-    lowerlimit: Annotated[float, In(unit="deg", doc="""
+    lowerlimit: Annotated[float, In(unit="deg", minimum=0, maximum=90, doc="""
         Lower limiting elevation (in degrees)
         Subparameter of mode='elevation'
         Default: 0.0
@@ -640,7 +640,7 @@ def main(
         pointing at a strictly lower elevation (as
         function of time), will be flagged.
     """)] = 0.0,
-    upperlimit: Annotated[float, In(unit="deg", doc="""
+    upperlimit: Annotated[float, In(unit="deg", minimum=0, maximum=90, doc="""
         Upper limiting elevation (in degrees)
         Subparameter of mode='elevation'
         Default: 90.0
@@ -685,7 +685,7 @@ def main(
                              accumulate across scans if ntime is not set to
                              'scan'.
     """)] = False,
-    timecutoff: Annotated[float, In(doc="""
+    timecutoff: Annotated[float, In(minimum=0, doc="""
         Flagging thresholds in units of deviation from the fit
         Subparameter of mode='tfcrop'
         Default: 4.0
@@ -701,7 +701,7 @@ def main(
         iteration, the same relative threshold is applied
         to detect flags. (Step (3) of the algorithm).
     """)] = 4.0,
-    freqcutoff: Annotated[float, In(doc="""
+    freqcutoff: Annotated[float, In(minimum=0, doc="""
         Flagging thresholds in units of deviation from the fit
 
         Flag threshold in frequency.
@@ -714,7 +714,7 @@ def main(
         narrow-band RFI that may or may not be persistent
         in time.
     """)] = 3.0,
-    timefit: Annotated[str, In(doc="""
+    timefit: Annotated[Literal["line", "poly"], In(doc="""
         Fitting function for the time direction (poly/line)
         Subparameter of mode='tfcrop'
         Default: 'line'
@@ -741,7 +741,7 @@ def main(
         selected by 'ntime', or if there is a lot of
         strong but intermittent RFI.
     """)] = "line",
-    freqfit: Annotated[str, In(doc="""
+    freqfit: Annotated[Literal["line", "poly"], In(doc="""
         Fitting function for the frequency direction (poly/line)
         Subparameter of mode='tfcrop'
         Default: 'poly'
@@ -755,7 +755,7 @@ def main(
         works better on uncalibrated bandpasses with
         narrow-band RFI spikes.
     """)] = "poly",
-    maxnpieces: Annotated[int, In(minimum=1, doc="""
+    maxnpieces: Annotated[int, In(minimum=1, maximum=9, doc="""
         Number of pieces in the polynomial-fits (for "freqfit" or
         "timefit" = "poly")
                              Subparameter of mode='tfcrop'
@@ -771,7 +771,7 @@ def main(
                              is fit per piece, so for best results, please
                              ensure that nchan/maxnpieces is at-least 10.
     """)] = 7,
-    flagdimension: Annotated[str, In(doc="""
+    flagdimension: Annotated[Literal["freq", "time", "freqtime", "timefreq"], In(doc="""
         Dimensions along which to calculate fits (freq, time, freqtime, timefreq)
 
         Choose the directions along which to perform flagging
@@ -788,7 +788,7 @@ def main(
         If there are very few (less than 5) channels of
         data, then choose 'time'. Similarly for 'freq'.
     """)] = "freqtime",
-    usewindowstats: Annotated[str, In(doc="""
+    usewindowstats: Annotated[Literal["none", "sum", "std", "both"], In(doc="""
         Calculate additional flags using sliding window statistics (none, sum, std, both)
 
         Use sliding-window statistics to find additional flags.
@@ -817,7 +817,7 @@ def main(
         results in fewer flags (based on the N-stddev
         threshold).
     """)] = "none",
-    halfwin: Annotated[int, In(minimum=1, doc="""
+    halfwin: Annotated[int, In(minimum=1, maximum=3, doc="""
         Half-width of sliding window to use with "usewindowstats"
         (1,2,3).
                              Subparameter of mode='tfcrop'
@@ -882,7 +882,7 @@ def main(
         This step depends on having a relatively-flat
         bandshape. Same parameter-options as 'timedev'.
     """)] = "",
-    timedevscale: Annotated[float, In(doc="""
+    timedevscale: Annotated[float, In(minimum=0, doc="""
         Threshold scaling for timedev( fparm(9) in AIPS ).
         For Step 1 (time analysis), flag a point if local
         rms around it is larger than 'timedevscale' x
@@ -897,7 +897,7 @@ def main(
         files (action='calculate', as in the two-passes
         usage pattern of AIPS)
     """)] = 5.0,
-    freqdevscale: Annotated[float, In(doc="""
+    freqdevscale: Annotated[float, In(minimum=0, doc="""
         Threshold scaling for freqdev (fparm(10) in AIPS ).
         For Step 2 (spectral analysis), flag a point if
         local rms around it is larger than 'freqdevscale'
@@ -912,13 +912,13 @@ def main(
         (action='calculate', as in the two-passes usage
         pattern of AIPS)
     """)] = 5.0,
-    spectralmax: Annotated[float, In(doc="""
+    spectralmax: Annotated[float, In(minimum=0, doc="""
         Flag whole spectrum if 'freqdev' is greater than
         spectralmax ( fparm(6) in AIPS )
                              Subparameter of mode='rflag'
                              Default: 1E6
     """)] = 1000000.0,
-    spectralmin: Annotated[float, In(doc="""
+    spectralmin: Annotated[float, In(minimum=0, doc="""
         Flag whole spectrum if 'freqdev' is less than spectralmin
         ( fparm(5) in AIPS )
                              Subparameter of mode='rflag'
@@ -937,7 +937,7 @@ def main(
                              mode and chooses the antenna for which the
                              fraction of channels flagged will be checked.
     """)] = "",
-    minchanfrac: Annotated[float, In(maximum=1, doc="""
+    minchanfrac: Annotated[float, In(minimum=0, maximum=1, doc="""
         Minimum fraction of flagged channels required for a baseline to be deemed as flagged
 
         Minimum fraction of flagged channels required for a
@@ -970,7 +970,7 @@ def main(
            correlation='RR,LR,RL' is required along with
            extendpols=True.
     """)] = True,
-    growtime: Annotated[float, In(doc="""
+    growtime: Annotated[float, In(minimum=0, maximum=100, doc="""
         Flag all ntime integrations if more than X percent of the timerange is flagged (0-100)
 
         For any channel, flag the entire timerange in the current
@@ -983,7 +983,7 @@ def main(
                              This option catches the low-intensity parts of
                              time-persistent RFI.
     """)] = 50.0,
-    growfreq: Annotated[float, In(doc="""
+    growfreq: Annotated[float, In(minimum=0, maximum=100, doc="""
         Flag all selected channels if more than X percent of the frequency range is flagged (0-100)
 
         For any timestep, flag all channels in the current 2D
@@ -1031,25 +1031,25 @@ def main(
 
                              NOTE:  This can result in excessive flagging
     """)] = False,
-    minrel: Annotated[float, In(doc="""
+    minrel: Annotated[float, In(minimum=0, maximum=1, doc="""
         Minimum number of flags (relative) to include in
         histogram
                              Subparameter of mode='summary'
                              Default: 0.0
     """)] = 0.0,
-    maxrel: Annotated[float, In(doc="""
+    maxrel: Annotated[float, In(minimum=0, maximum=1, doc="""
         Maximum number of flags (relative) to include in
         histogram
                              Subparameter of mode='summary'
                              Default: 1.0
     """)] = 1.0,
-    minabs: Annotated[int, In(doc="""
+    minabs: Annotated[int, In(minimum=0, doc="""
         Minimum number of flags (absolute, inclusive) to include
         in histogram
                              Subparameter of mode='summary'
                              Default: 0
     """)] = 0,
-    maxabs: Annotated[int, In(doc="""
+    maxabs: Annotated[int, In(minimum=-1, doc="""
         Maximum number of flags (absolute). Use a negative value to indicate infinity.
 
         Maximum number of flags (absolute, inclusive) to include

@@ -16,7 +16,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -51,7 +51,7 @@ def main(
     versionname: Annotated[str, In(doc="Flag version name")] = "",
     oldname: Annotated[str, In(doc="Flag version to rename")] = "",
     comment: Annotated[str, In(doc="Short description of a versionname")] = "",
-    merge: Annotated[str, In(doc="Merge option: replace will save or over-write the flags")] = "replace",
+    merge: Annotated[Literal["replace", "and", "or"], In(doc="Merge option: replace will save or over-write the flags")] = "replace",
     flagversions: Annotated[Directory | None, In(doc="Versions of flags of vis, as flagdata, applycal or flagmanager gave them")] = None,
 ) -> Outputs:
     """Enable list, save, restore, delete and rename flag version files."""

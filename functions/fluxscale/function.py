@@ -13,7 +13,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -190,7 +190,7 @@ def main(
                              amplitude vs. time table should be supplied in
                              applycal.
     """)] = False,
-    fitorder: Annotated[int, In(minimum=0, doc="""
+    fitorder: Annotated[int, In(minimum=0, maximum=20, doc="""
         Order of spectral fitting
 
         Polynomial order of the spectral fitting for valid flux

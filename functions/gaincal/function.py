@@ -21,7 +21,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -254,7 +254,7 @@ def main(
                              taskname=gaincal rather than taskname=blcal to
                              obtain more options in data analysis.
     """)] = 4,
-    minsnr: Annotated[float, In(doc="""
+    minsnr: Annotated[float, In(minimum=0, doc="""
         Reject solutions below this SNR
         Default: 3.0
     """)] = 3.0,
@@ -312,7 +312,7 @@ def main(
         Robust solving mode:
         Options: '', 'L1', 'R', 'L1R'
     """)] = "",
-    rmsthresh: Annotated[float | list[float] | None, In(doc="""
+    rmsthresh: Annotated[float | list[float] | None, In(minimum=0, doc="""
         RMS Threshold sequence (for solmode=\\'R\\' or \\'L1R\\'; see help)
 
         RMS Threshold sequence
@@ -341,7 +341,7 @@ def main(
                is bad or entirely absent).  Solutions for the bad or missing polarization
                will be rendered as flagged.
     """)] = False,
-    splinetime: Annotated[float, In(unit="s", doc="""
+    splinetime: Annotated[float, In(unit="s", minimum=1, doc="""
         Spline timescale(sec); All spw\\'s are first averaged.
         Subparameter of gaintype='GSPLINE'
         Default: 3600 (1 hour)
@@ -351,12 +351,12 @@ def main(
         Typical splinetime should cover about 3 to 5
         calibrator scans.
     """)] = 3600.0,
-    npointaver: Annotated[int, In(doc="""
+    npointaver: Annotated[int, In(minimum=1, doc="""
         Tune phase-unwrapping algorithm
         Subparameter of gaintype='GSPLINE'
         Default: 3; Keep at this value
     """)] = 3,
-    phasewrap: Annotated[float, In(unit="deg", doc="""
+    phasewrap: Annotated[float, In(unit="deg", minimum=1, doc="""
         Wrap the phase for jumps greater than this value
         (degrees)
                              Subparameter of gaintype='GSPLINE'

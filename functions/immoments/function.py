@@ -11,7 +11,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -40,7 +40,7 @@ class Outputs(NamedTuple):
 def main(
     imagename: Annotated[Directory | File, In(doc="Name of the input image")],
     moments: Annotated[int | list[int], In(minimum=-1, maximum=11, doc="List of moments you would like to compute")] = [0],
-    axis: Annotated[int | str, In(doc="The momement axis: ra, dec, lat, long, spectral, or stokes")] = "spectral",
+    axis: Annotated[int | str, In(minimum=-1, doc="The momement axis: ra, dec, lat, long, spectral, or stokes")] = "spectral",
     region: Annotated[str | list[str], In(doc="Region selection. Default is to use the full image.")] = "",
     box: Annotated[str, In(doc="Rectangular region(s) to select in direction plane. Default is to use the entire direction plane.")] = "",
     chans: Annotated[str, In(doc="Channels to use. Default is to use all channels.")] = "",

@@ -25,14 +25,14 @@ This is the task impbcor of CASA 6.7.0.31; scripts/casa_functions.py writes this
 the texts of the inputs are those of CASA's documentation (Associated Universities, Inc.; LGPL).
 """
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from fringe import Directory, File, In, Out
 
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -103,7 +103,7 @@ def main(
         Mask to use.
         Default: none
     """)] = "",
-    mode: Annotated[str, In(doc="""
+    mode: Annotated[Literal["divide", "multiply"], In(doc="""
         Divide or multiply the image by the primary beam image.
         Default: 'divide'
 

@@ -19,7 +19,7 @@ from measurementset import Setup, Writer
 from uvfits import ORDER, SPEED_OF_LIGHT, FormatError, UVFits
 
 FRINGE = {
-    "version": "1.0.0",
+    "version": "1.0.1",
     "environment": "astro",
     "shape": "task",
     "cpu": 1,

@@ -13,7 +13,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -58,7 +58,7 @@ def main(
 
            Example: whichrep=1
     """)] = 0,
-    whichhdu: Annotated[int, In(doc="""
+    whichhdu: Annotated[int, In(minimum=-1, doc="""
         If fits file contains multiple images, choose one (0 = first HDU, -1 = first valid image).
 
         If fits file contains multiple images, choose one

@@ -8,14 +8,14 @@ This is the task imregrid of CASA 6.7.0.31; scripts/casa_functions.py writes thi
 the texts of the inputs are those of CASA's documentation (Associated Universities, Inc.; LGPL).
 """
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from fringe import Directory, File, In, Out
 
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -51,7 +51,9 @@ def main(
     shape: Annotated[int | list[int], In(doc="""
         Shape of the output image. Only used if template is an image. If not specified (-1), the output image shape will be the same as the template image shape along the axes that are regridded and the same as input image shape along the axes which are not regridded.
     """)] = [-1],
-    interpolation: Annotated[str, In(doc="The interpolation method.  One of \"nearest\", \"linear\", \"cubic\".")] = "linear",
+    interpolation: Annotated[Literal["nearest", "linear", "cubic"], In(doc="""
+        The interpolation method.  One of "nearest", "linear", "cubic".
+    """)] = "linear",
     decimate: Annotated[int, In(minimum=1, doc="Decimation factor for coordinate grid computation")] = 10,
     replicate: Annotated[bool, In(doc="Replicate image rather than regrid?")] = False,
     template_image: Annotated[Directory | File | None, In(doc="The image whose grid is taken, in place of template")] = None,

@@ -11,7 +11,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -57,7 +57,7 @@ def main(
     algorithm: Annotated[Literal["classic", "chauvenet", "biweight", "fit-half", "hinges-fences"], In(doc="""
         Algorithm to use. Supported values are "biweight", "chauvenet", "classic", "fit-half", and "hinges-fences". Minimum match is supported.
     """)] = "classic",
-    fence: Annotated[float, In(doc="""
+    fence: Annotated[float, In(minimum=-1, doc="""
         Fence value for hinges-fences. A negative value means use the entire data set (ie default to the "classic" algorithm). Ignored if algorithm is not "hinges-fences".
     """)] = -1.0,
     center: Annotated[Literal["mean", "median", "zero"], In(doc="""

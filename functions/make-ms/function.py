@@ -21,7 +21,7 @@ import sky
 from measurementset import Antennas, Field, Rows, Setup, Window, Writer
 
 FRINGE = {
-    "version": "1.0.0",
+    "version": "1.0.1",
     "environment": "astro",
     "shape": "task",
     "cpu": 1,

@@ -77,7 +77,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -154,7 +154,7 @@ def main(
     width: Annotated[int | float | list[int] | list[float] | str | list[str], In(doc="""
         Channel width of the output visibilities. Used for regridding, together with \\'start\\', and \\'nchan\\'. It can be in different units, depending on the regridding mode: number of input channels (mode=\\'channel\\'), velocity (mode=\\'velocity\\'), or frequency (mode=\\'frequency\\'. Example values: \\'2\\', \\'1.0km/s\\', \\'1.0kHz\\', for channel, velocity, and frequency modes, respectively.
     """)] = 1,
-    nspw: Annotated[int, In(doc="Number of output spws to create in output MS.")] = 1,
+    nspw: Annotated[int, In(minimum=1, doc="Number of output spws to create in output MS.")] = 1,
     interpolation: Annotated[Literal["nearest", "linear", "cubic", "spline", "fftshift"], In(doc="Spectral interpolation method.")] = "linear",
     phasecenter: Annotated[int | float | list[int] | list[float] | str | list[str], In(doc="""
         Phase center direction to be used for the spectral coordinate transformation: direction measure or field index
@@ -170,7 +170,7 @@ def main(
     timeaverage: Annotated[bool, In(doc="Average data in time.")] = False,
     timebin: Annotated[str, In(doc="Bin width for time averaging.")] = "0s",
     timespan: Annotated[str | list[str], In(doc="Span the timebin across scan, state or both.")] = "",
-    maxuvwdistance: Annotated[float, In(unit="m", doc="""
+    maxuvwdistance: Annotated[float, In(unit="m", minimum=0, doc="""
         Maximum separation of start-to-end baselines that can be included in an average. (meters)
     """)] = 0.0,
     docallib: Annotated[bool, In(doc="Enable on-the-fly (OTF) calibration as in task applycal")] = False,
@@ -181,7 +181,7 @@ def main(
         Enable continuum subtraction as in task uvcontsub. Note: this parameter is deprecated and will be removed in an upcoming release. The task uvcontsub can be used as an alternative.
     """)] = False,
     fitspw: Annotated[str, In(doc="Spectral window:channel selection for fitting the continuum")] = "",
-    fitorder: Annotated[int, In(minimum=0, doc="Polynomial order for the fits")] = 0,
+    fitorder: Annotated[int, In(minimum=0, maximum=20, doc="Polynomial order for the fits")] = 0,
     want_cont: Annotated[bool, In(doc="Produce continuum estimate instead of continuum subtracted data")] = False,
     denoising_lib: Annotated[bool, In(doc="Use new denoising library (based on GSL) instead of casacore fitting routines")] = True,
     niter: Annotated[int, In(minimum=0, doc="Number of iterations for re-weighted linear fit")] = 1,

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 import samples
 
 FRINGE = {
-    "version": "1.0.0",
+    "version": "1.0.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,

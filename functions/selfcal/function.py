@@ -32,7 +32,7 @@ ARCSEC = np.pi / 180 / 3600  # rad
 MEMORY = 3.0  # GiB for wsclean, of the limit below
 
 FRINGE = {
-    "version": "1.0.0",
+    "version": "1.0.1",
     "environment": "selfcal",
     "shape": "task",
     "cpu": 2,

@@ -11,7 +11,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -45,12 +45,12 @@ def main(
     region: Annotated[str, In(doc="Region selection. Default is to use the full image.")] = "",
     chans: Annotated[str, In(doc="Channels to use. Default is to use all channels.")] = "",
     stokes: Annotated[str, In(doc="Stokes planes to use. Default is to use all Stokes planes.")] = "",
-    axis: Annotated[int, In(doc="The profile axis. Default: use the spectral axis if one exists, axis 0 otherwise (<0).")] = -1,
+    axis: Annotated[int, In(minimum=-1, doc="The profile axis. Default: use the spectral axis if one exists, axis 0 otherwise (<0).")] = -1,
     mask: Annotated[str, In(doc="Mask to use. Default is none..")] = "",
     ngauss: Annotated[int, In(minimum=0, doc="Number of Gaussian elements.  Default: 1.")] = 1,
-    poly: Annotated[int, In(doc="Order of polynomial element.  Default: do not fit a polynomial (<0).")] = -1,
+    poly: Annotated[int, In(minimum=-1, doc="Order of polynomial element.  Default: do not fit a polynomial (<0).")] = -1,
     estimates: Annotated[File | None, In(doc="Name of file containing initial estimates.  Default: No initial estimates (\"\").")] = None,
-    minpts: Annotated[int, In(doc="Minimum number of unmasked points necessary to attempt fit.")] = 1,
+    minpts: Annotated[int, In(minimum=1, doc="Minimum number of unmasked points necessary to attempt fit.")] = 1,
     multifit: Annotated[bool, In(doc="""
         If true, fit a profile along the desired axis at each pixel in the specified region. If false, average the non-fit axis pixels and do a single fit to that average profile. Default False.
     """)] = False,

@@ -4,14 +4,14 @@ This is the task specflux of CASA 6.7.0.31; scripts/casa_functions.py writes thi
 the texts of the inputs are those of CASA's documentation (Associated Universities, Inc.; LGPL).
 """
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from fringe import Directory, File, In, Out
 
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -45,7 +45,7 @@ def main(
     stokes: Annotated[str, In(doc="Stokes planes to use. Default is to use all Stokes planes.")] = "",
     mask: Annotated[str, In(doc="Mask to use. Default is none.")] = "",
     stretch: Annotated[bool, In(doc="Stretch the mask if necessary and possible?")] = False,
-    function: Annotated[str, In(doc="""
+    function: Annotated[Literal["flux density", "mean", "median", "sum"], In(doc="""
         Aggregate function to use for computing per channel values. Supported values are "flux density", "mean", "median", "sum". Minimal match supported.
     """)] = "flux density",
     unit: Annotated[str, In(doc="Unit to use for the spectral flux calculation. Must be conformant with a typical spectral axis unit.")] = "km/s",

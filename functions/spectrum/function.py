@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from cube import AXES, Cube
 
 FRINGE = {
-    "version": "1.0.0",
+    "version": "1.0.1",
     "environment": "astro",
     "shape": "service",
     "cpu": 1,

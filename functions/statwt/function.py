@@ -4,14 +4,14 @@ This is the task statwt of CASA 6.7.0.31; scripts/casa_functions.py writes this 
 the texts of the inputs are those of CASA's documentation (Associated Universities, Inc.; LGPL).
 """
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from fringe import Directory, In, Out
 
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -59,14 +59,16 @@ def main(
     chanbin: Annotated[int | str, In(minimum=1, doc="""
         Channel bin width for computing weights. Can either be integer, in which case it is interpreted as number of channels to include in each bin, or a string "spw" or quantity with frequency units.
     """)] = "spw",
-    minsamp: Annotated[int, In(doc="Minimum number of unflagged visibilities required for computing weights in a sample. Must be >= 2.")] = 2,
-    statalg: Annotated[str, In(doc="""
+    minsamp: Annotated[int, In(minimum=2, doc="""
+        Minimum number of unflagged visibilities required for computing weights in a sample. Must be >= 2.
+    """)] = 2,
+    statalg: Annotated[Literal["classic", "chauvenet", "fit-half", "hinges-fences"], In(doc="""
         Statistics algorithm to use for computing variances. Supported values are "chauvenet", "classic", "fit-half", and "hinges-fences". Minimum match is supported, although the full string must be specified for the subparameters to appear in the inputs list.
     """)] = "classic",
-    fence: Annotated[float, In(doc="""
+    fence: Annotated[float, In(minimum=-1, doc="""
         Fence value for statalg="hinges-fences". A negative value means use the entire data set (ie default to the "classic" algorithm). Ignored if statalg is not "hinges-fences".
     """)] = -1.0,
-    center: Annotated[str, In(doc="""
+    center: Annotated[Literal["mean", "median", "zero"], In(doc="""
         Center to use for statalg="fit-half". Valid choices are "mean", "median", and "zero". Ignored if statalg is not "fit-half".
     """)] = "mean",
     lside: Annotated[bool, In(doc="""

@@ -19,11 +19,11 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
-    "memory": "$((function () { var size = [].concat(inputs.imsize), P = inputs.stokes, polarizations = P === 'pseudoI' ? 1 : /^[RLXY]/.test(P) ? P.length / 2 : P.length; var M = size[0] * size[size.length - 1] * polarizations / 1048576; var S = inputs.scales === null ? 1 : Math.max(1, [].concat(inputs.scales).length), T = inputs.deconvolver === 'mtmfs' ? inputs.nterms : 1; var scaled = S > 1 && (T > 1 || inputs.deconvolver === 'multiscale') ? (2.5 * S * (S + 1) + 30 * S) * (2 * T - 1) / (T > 1 ? 2 : 1) : 0; var mosaic = /mosaic|aw/.test(inputs.gridder), plane = M * ((T > 1 ? 77 * T * (T + 1) / 2 : 75) + scaled + (mosaic ? 400 : 0)); var all = /mfs|cont/.test(inputs.specmode) ? 0 : M * (inputs.nchan > 0 ? inputs.nchan : 64), C = Math.min(all, Math.max(M, 69)); var planes = Math.abs(inputs.wprojplanes) === 1 ? 128 : inputs.wprojplanes; var functions = mosaic ? 2750 : /^w/.test(inputs.gridder) ? 3 * planes : 0; return Math.ceil(320 + plane + 46 * C + 14 * (all - C) + functions); })())",
+    "memory": "$((function () { var size = [1].concat(inputs.imsize), P = inputs.stokes, polarizations = P === 'pseudoI' ? 1 : /^[RLXY]/.test(P) ? P.length / 2 : P.length; var M = size[Math.min(1, size.length - 1)] * size[size.length - 1] * polarizations / 1048576; var S = inputs.scales === null ? 1 : Math.max(1, [].concat(inputs.scales).length), T = inputs.deconvolver === 'mtmfs' ? inputs.nterms : 1; var scaled = S > 1 && (T > 1 || inputs.deconvolver === 'multiscale') ? (2.5 * S * (S + 1) + 30 * S) * (2 * T - 1) / (T > 1 ? 2 : 1) : 0; var mosaic = /mosaic|aw/.test(inputs.gridder), plane = M * ((T > 1 ? 77 * T * (T + 1) / 2 : 75) + scaled + (mosaic ? 400 : 0)); var all = /mfs|cont/.test(inputs.specmode) ? 0 : M * (inputs.nchan > 0 ? inputs.nchan : 64), C = Math.min(all, Math.max(M, 69)); var planes = Math.abs(inputs.wprojplanes) === 1 ? 128 : inputs.wprojplanes; var functions = mosaic ? 2750 : /^w/.test(inputs.gridder) ? 3 * planes : 0; return Math.ceil(320 + plane + 46 * C + 14 * (all - C) + functions); })())",
     "author": "The CASA team (CASA); the Fringe authors (interface)",
     "citation": "2022PASP..134k4501C CASA, the Common Astronomy Software Applications for Radio Astronomy; ascl:1107.013",
     "license": "LGPL-2.0-or-later",
@@ -492,7 +492,7 @@ def main(
         CMB -- CMB velocity -- 369.5km/s towards l,b = [264.4, 48.4] deg (F. Ghigo).
         DEFAULT = LSRK.
     """)] = "LSRK",
-    veltype: Annotated[str, In(doc="""
+    veltype: Annotated[Literal["radio", "optical", "z", "ratio", "beta", "gamma"], In(doc="""
         Velocity type (radio, z, ratio, beta, gamma, optical)
         For 'start' and/or 'width' specified in velocity, specifies the velocity definition
         Options: 'radio','optical','z','beta','gamma','optical'
@@ -950,7 +950,7 @@ def main(
                 but to retain the time dependent corrections required from one timestep
                 to the next.
     """)] = None,
-    pblimit: Annotated[float, In(doc="""
+    pblimit: Annotated[float, In(minimum=-1, maximum=1, doc="""
         PB gain level at which to cut off normalizations.
 
          Divisions by .pb during normalizations have a cut off at a .pb gain
@@ -977,7 +977,7 @@ def main(
                          ia.maskhandler(op='set', name='');
                          ia.done()
     """)] = 0.2,
-    normtype: Annotated[str, In(doc="""
+    normtype: Annotated[Literal["flatnoise", "flatsky", "pbsquare"], In(doc="""
         Normalization type (flatnoise, flatsky, pbsquare).
 
          Gridded (and FT'd) images represent the PB-weighted sky image.
@@ -1350,7 +1350,7 @@ def main(
         (robust=0.5 is equivalent to robust=0.0 in AIPS IMAGR.)
     """)] = 0.5,
     noise: Annotated[int | float | list[int] | list[float] | str | list[str], In(doc="noise parameter for briggs abs mode weighting")] = "1.0Jy",
-    npixels: Annotated[int, In(unit="pixel", doc="""
+    npixels: Annotated[int, In(unit="pixel", minimum=0, doc="""
         Number of pixels to determine uv-cell size for super-uniform weighting
          (0 defaults to -/+ 3 pixels).
 
@@ -1435,7 +1435,7 @@ def main(
                    - no change in peak residual across two major cycles.
                    - a 50% or more increase in peak residual across one major cycle.
     """)] = 0,
-    gain: Annotated[float, In(maximum=1, doc="""
+    gain: Annotated[float, In(minimum=0, maximum=1, doc="""
         Loop gain.
 
         Fraction of the source flux to subtract out of the residual image
@@ -1521,7 +1521,7 @@ def main(
         cyclefactor=0.5 allows the minor cycle to go deeper.
         cyclefactor=2.0 triggers a major cycle sooner.
     """)] = 1.0,
-    minpsffraction: Annotated[float, In(maximum=1, doc="""
+    minpsffraction: Annotated[float, In(minimum=0, maximum=1, doc="""
         PSF fraction that marks the max depth of cleaning in the minor cycle.
 
         Please refer to the Note under the documentation for 'threshold' that
@@ -1530,7 +1530,7 @@ def main(
         For example, minpsffraction=0.5 will stop cleaning at half the height of
         the peak residual and trigger a major cycle earlier.
     """)] = 0.05,
-    maxpsffraction: Annotated[float, In(maximum=1, doc="""
+    maxpsffraction: Annotated[float, In(minimum=0, maximum=1, doc="""
         PSF fraction that marks the minimum depth of cleaning in the minor cycle.
 
         Please refer to the Note under the documentation for 'threshold' that
@@ -1677,7 +1677,7 @@ def main(
         Note : Work is in progress to generate more flexible masking options and
                    enable more controls.
     """)] = "",
-    pbmask: Annotated[float, In(doc="""
+    pbmask: Annotated[float, In(minimum=0, maximum=1, doc="""
         primary beam mask
 
         Sub-parameter for usemask: primary beam mask.

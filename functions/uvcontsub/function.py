@@ -11,7 +11,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -211,7 +211,7 @@ def main(
 
         Example: fitmethod='gsl'
     """)] = "gsl",
-    fitorder: Annotated[int, In(minimum=0, doc="""
+    fitorder: Annotated[int, In(minimum=0, maximum=20, doc="""
         Polynomial order for the fits
         Default: 0
 

@@ -20,7 +20,7 @@ doc: |
 
 hints:
   fringe:Function:
-    version: 3.1.0
+    version: 3.1.1
     environment: wsclean
     shape: task
     contract: exec

@@ -1,5 +1,6 @@
 """Wrong and foolish calls are refused before CASA begins, with the input that is wrong."""
 
+import functools
 import unittest
 
 from running import Case, call, made
@@ -62,7 +63,106 @@ class HostileTest(Case):
     def test_own_words(self):
         """What CASA finds wrong only on its way is told in its own words."""
         ms, _, _ = made(**SMALL)
-        self.refused(500, None, "uvcontsub failed: ", "uvcontsub", vis=ms, outputvis="y.ms", fitspec="nonsense")
+        self.refused(500, None, "mstransform failed: ", "mstransform", vis=ms, outputvis="y.ms", datacolumn="data", regridms=True, outframe="source")
+
+    def refused_all(self, function: str, inputs: dict, *wrong) -> None:
+        """Check that a call is refused for each (input, value, words)."""
+        for name, value, words in wrong:
+            with self.subTest(function, name=name, value=value):
+                self.refused(422, f"/{name}", words, function, **{k: v for k, v in (inputs | {name: value}).items() if v is not None})
+
+    def test_averaging(self):
+        """Channels, times and tiles that cannot be; CASA would take a width of -1 for 1."""
+        ms, _, _ = made(**SMALL)
+        made_of = {"vis": ms, "outputvis": "y.ms", "datacolumn": "data"}
+        self.refused_all("split", made_of, ("width", -1, "number of channels"), ("width", 0, "number of channels"), ("width", "x", "number of channels"), ("width", [], "empty"),
+                         ("width", [2, 2], "for 1 spectral windows"), ("timebin", "-5s", "less than 0"), ("timebin", "10Jy", "not a value in s"), ("combine", "scan,foo", "'foo' is not one of"),
+                         ("correlation", "ZZ", "correlation 'ZZ'"), ("array", "9", "no data"), ("feed", "9", "no feed 9"), ("spw", "0:99", "no channel 99; it has 4"), ("outputvis", " ", "no name"))
+        self.refused_all("mstransform", made_of | {"chanaverage": True}, ("chanbin", [2, 2], "for 1 spectral windows"), ("tileshape", [1, 2], "shape of tiles"), ("phasecenter", "here", "no direction"),
+                         ("datacolumn", "lag_data", "no column LAG_DATA"))
+        self.refused_all("mstransform", made_of | {"regridms": True}, ("nchan", 0, "no channel"), ("start", "x", "number of channels"), ("width", 0, "number of channels"), ("nspw", 0, "at least 1"),
+                         ("restfreq", "1420", "has no unit"))
+        self.refused_all("mstransform", made_of | {"timeaverage": True}, ("timebin", "0s", "greater than 0"))
+        self.refused_all("uvcontsub", {"vis": ms, "outputvis": "y.ms"}, ("fitspec", "nonsense", "'nonsense'"), ("fitspec", "9:0", "have"), ("fitspec", "0:0~99", "no channel 99"),
+                         ("fitspec", '{"nobody": "0:0~1"}', "of field 'nobody'"), ("fitspec", '{"0": 5}', "neither channels"), ("fitspec", '{"0":', "not a JSON object"), ("fitorder", 50, "at most 20"))
+        self.refused_all("statwt", {"vis": ms, "datacolumn": "data"}, ("timebin", "-1s", "not greater"), ("chanbin", "1parsec", "not a value in Hz"), ("statalg", "x", "chauvenet"), ("minsamp", 1, "at least 2"),
+                         ("wtrange", [5, 1], "5 is greater than 1"), ("datacolumn", "residual", "no column MODEL_DATA"), ("combine", "x", "is not one of"))
+
+    def test_flags(self):
+        """Flagging by what is not there, and versions of flags that there are not."""
+        ms, _, _ = made(**SMALL)
+        flags = {"vis": ms, "flagbackup": False}
+        self.refused_all("flagdata", flags | {"mode": "clip"}, ("clipminmax", [5, 1], "is greater than"), ("clipminmax", [1, 2, 3], "3 values"), ("datacolumn", "x", "is not one of"), ("timebin", "x", "not a value in s"))
+        self.refused_all("flagdata", flags | {"mode": "tfcrop"}, ("ntime", "1Jy", "not a value in s"), ("ntime", -1, "not greater"), ("timefit", "x", "line"), ("growtime", 200, "at most 100"), ("maxnpieces", 99, "at most 9"))
+        self.refused_all("flagdata", flags | {"mode": "rflag"}, ("timedev", "nosuch.txt", "not a noise"), ("winsize", 0, "at least 1"))
+        self.refused_all("flagdata", flags | {"mode": "antint"}, ("antint_ref_antenna", "zz", "no antenna 'zz'"), ("antint_ref_antenna", "", "must be given"))
+        self.refused_all("flagdata", flags | {"mode": "shadow"}, ("addantenna", "x", "not a JSON object"))
+        saved = call("flagmanager", vis=ms, mode="save", versionname="first")["flagversions"]
+        self.refused_all("flagmanager", {"vis": ms, "mode": "save"}, ("versionname", "", "must be given"), ("versionname", "a/b", "not a plain name"), ("flagversions", ms, "no versions of flags"))
+        self.refused_all("flagmanager", {"vis": ms, "mode": "restore", "flagversions": saved}, ("versionname", "second", "there are first"))
+        self.refused_all("flagmanager", {"vis": ms, "mode": "delete", "versionname": "first"}, ("flagversions", None, "no version 'first'"))
+        self.assertTrue(call("flagmanager", vis=ms, mode="restore", versionname="first", flagversions=saved))
+
+    def test_calibration(self):
+        """Intervals, models, tables and fields with which nothing can be solved or applied."""
+        ms, _, _ = made(**SMALL)
+        table = call("gaincal", vis=ms, caltable="g.cal", refant="0")["caltable"]
+        band = call("bandpass", vis=ms, caltable="b.cal", refant="0")["caltable"]
+        solved = {"vis": ms, "caltable": "x"}
+        self.refused_all("gaincal", solved, ("solint", "nonsense", "not a value in s"), ("solint", "10Jy", "not a value in s"), ("solint", "inf,nonsense", "not a value in Hz"),
+                         ("solint", "inf,-2ch", "number of channels"), ("combine", "nonsense", "is not one of"), ("smodel", [1, 0], "2 values"), ("smodel", [0, 0, 0, 0], "without intensity"),
+                         ("minblperant", 99, "baselines"), ("interp", "linear", "there is none"), ("msselect", "garbage((", "garbage(("))
+        self.refused_all("bandpass", solved, ("solint", "inf,10Jy", "not a value in Hz"), ("maskedge", -1, "at least 0"))
+        self.refused(422, "/callib", "must be given", "gaincal", docallib=True, **solved)
+        applied = {"vis": ms, "gaintable": table}
+        self.refused_all("applycal", applied, ("gainfield", "nobody", "no field 'nobody'"), ("interp", "linearx", "no interpolation"), ("interp", ["linear", "linear"], "for 1 calibration tables"),
+                         ("spwmap", [9], "no spectral window 9"), ("gaintable", None, "must be given"))
+        self.refused_all("fluxscale", {"vis": ms, "caltable": table, "fluxtable": "x", "reference": ["0"]}, ("reference", [], "no field"), ("transfer", ["0"], "a reference too"), ("refspwmap", [9], "no spectral window 9"),
+                         ("caltable", band, "has no gains"))
+        self.refused_all("gencal", {"vis": ms, "caltable": "x", "caltype": "amp", "parameter": [2.0]}, ("parameter", None, "must be given"), ("parameter", [1, 2], "2 values for 1"), ("pol", "Z", "no polarization"),
+                         ("caltype", "tsys", "no table SYSCAL"))
+        self.refused_all("setjy", {"vis": ms}, ("model", "nosuch.im", "no model"), ("standard", "Butler-JPL-Horizons 2012", "no body of the solar system"))
+        self.refused_all("setjy", {"vis": ms, "standard": "manual"}, ("fluxdensity", [], "0 values"), ("fluxdensity", [1, 2, 3, 4, 5], "5 values"), ("reffreq", "1", "has no unit"))
+
+    def test_imaging(self):
+        """Places, sizes and units of an image that cannot be; CASA would take a frequency without a unit for Hz, and any word for a velocity."""
+        ms, _, _ = made(**SMALL)
+        self.refused_all("tclean", {"vis": ms} | IMAGE, ("phasecenter", "here", "no direction"), ("phasecenter", 99, "no field '99'"), ("imsize", [], "0 values"), ("imsize", 1, "8 pixels"),
+                         ("cell", "0arcsec", "not greater"), ("restfreq", "1420", "has no unit"), ("outframe", "x", "is not one of"), ("restoringbeam", ["5arcsec", "10arcsec", "0deg"], "is greater than the major"),
+                         ("uvtaper", ["1Jy"], "not a value in arcsec"), ("stokes", "XX", "no correlation XX"), ("mask_image", ms, "not an image"), ("gain", -1, "at least 0"), ("imagename", "", "no name"))
+        self.refused_all("tclean", {"vis": ms, "specmode": "cube"} | IMAGE, ("nchan", 0, "no channel"), ("start", "x", "not a value in Hz"))
+        self.assertTrue(call("tclean", vis=ms, phasecenter="J2000 15h22m00 35d00m00", uvtaper=["1klambda"], outframe="bary", restfreq="1.4GHz", **IMAGE))
+
+    @functools.cached_property
+    def images(self):
+        """A cube and its primary beam, a plane of it, and a UVFITS file."""
+        ms, _, _ = made(**SMALL)
+        cube = call("tclean", vis=ms, specmode="cube", **IMAGE)
+        return cube["image"], cube["pb"], call("tclean", vis=ms, **IMAGE)["image"], call("exportuvfits", vis=ms, fitsfile="x.uvfits", datacolumn="data")["fitsfile"]
+
+    def test_images(self):
+        """Kernels, grids, axes and masks that cannot be, and files of another kind."""
+        cube, beam, plane, visibilities = self.images
+        smooth = {"imagename": cube, "outfile": "o"}
+        self.refused_all("imsmooth", smooth, ("major", None, "must be given"), ("beam", "x", "not a JSON object"), ("beam", '{"major": "9arcmin"}', "has no minor"),
+                         ("beam", '{"major": "1Jy", "minor": "1arcsec", "pa": "0deg"}', "not a value in arcsec"))
+        self.refused_all("imsmooth", smooth | {"major": "9arcmin", "minor": "9arcmin", "pa": "0deg"}, ("minor", None, "must be given"), ("pa", None, "must be given"), ("major", "1Jy", "not a value in arcsec"),
+                         ("major", "540", "has no unit"), ("major", 540, "has no unit"), ("minor", "10arcmin", "is greater than the major"), ("kimage", visibilities, "not an image"))
+        self.refused(422, "/kimage", "must be given", "imsmooth", kernel="image", **smooth)
+        self.refused_all("imregrid", {"imagename": cube, "output": "o", "template": "GALACTIC"}, ("template", "nosuch.im", "is not one of"), ("template_image", visibilities, "not an image"),
+                         ("axes", [9], "no axis 9"), ("shape", [10], "not the shape"), ("interpolation", "x", "nearest"), ("decimate", 0, "at least 1"))
+        self.refused(422, "/template_image", "must be given", "imregrid", imagename=cube, output="o")
+        self.refused_all("imstat", {"imagename": cube}, ("mask", "(((", "no mask"), ("mask", "nosuch.im", "no mask"), ("axes", [9], "no axis 9"), ("axes", [0, 0], "named twice"), ("imagename", visibilities, "not an image"))
+        self.refused_all("immoments", {"imagename": cube}, ("axis", "x", "no axis"), ("axis", "", "no axis"), ("moments", [0, 0], "named twice"), ("includepix", [5, 1], "is greater than"), ("outfile", "", "no name"))
+        self.refused_all("impbcor", {"imagename": cube, "pbimage": beam, "outfile": "o"}, ("pbimage", plane, "the image 64 x 64 x 1 x 4"), ("mode", "x", "divide"))
+        self.refused_all("imfit", {"imagename": plane}, ("rms", "x", "no value"), ("noisefwhm", "1Jy", "not a value in arcsec"), ("estimates", visibilities, "no estimates"))
+        self.refused_all("specflux", {"imagename": cube}, ("unit", "parsec", "no unit of a spectral axis"), ("function", "x", "mean"), ("unit", "", "no unit"))
+        self.refused_all("specfit", {"imagename": cube}, ("axis", 9, "no axis 9"), ("minpts", 0, "at least 1"), ("estimates", visibilities, "no estimates"))
+        self.refused_all("exportfits", {"imagename": cube, "fitsimage": "o"}, ("bitpix", 7, "-32 or 16"))
+        self.refused(422, "/fitsimage", "not a FITS image", "importfits", fitsimage=visibilities, imagename="x")
+        picture = call("exportfits", imagename=plane, fitsimage="p.fits")["fitsimage"]
+        self.refused(422, "/fitsfile", "not a UVFITS file", "importuvfits", fitsfile=picture, vis="x.ms")
+        self.refused_all("importfits", {"fitsimage": picture, "imagename": "x"}, ("beam", ["1arcsec"], "1 values"), ("beam", ["1Jy", "1Jy", "0deg"], "not a value in arcsec"))
 
     def test_too_large(self):
         """An image that the site cannot hold is refused by an estimate, before anything starts."""
