@@ -37,8 +37,13 @@ func (s *Server) surfaces(au *auth.Auth, ca *catalogue.Catalogue, m *metrics) (m
 		}
 		rules = append(rules, r)
 	}
-	services[at] = soda.New(soda.Config{Path: at, Function: "cutout", Rules: append(rules, soda.DefaultRules()...),
+	links := path.Join(path.Dir(at), "links")
+	if links == at {
+		return nil, fringe.Errorf("server.surfaces", fringe.Invalid, "the path of SODA %q is that of DataLink's links, which are beside it; choose another, as /ska/datasets/soda", at)
+	}
+	cutouts := soda.New(soda.Config{Path: at, Links: links, Function: "cutout", Dataset: s.data.Get, Rules: append(rules, soda.DefaultRules()...),
 		Resolve: ca.Resolve, Call: m.observed(s.site.Call), Require: au.Require, Log: s.log})
+	services[at], services[links] = cutouts, cutouts
 	return services, nil
 }
 

@@ -5,6 +5,7 @@ Prints what was checked; an exception is a failure.
 
 import io
 import sys
+import urllib.parse
 import warnings
 
 import astropy.units as u
@@ -13,7 +14,7 @@ import requests
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
-from pyvo.dal.adhoc import SodaQuery
+from pyvo.dal.adhoc import DatalinkQuery, DatalinkResults, SodaQuery
 
 PATH = "/ska/datasets/soda"
 ID = "ivo://auth.example.org/datasets/fits?soda-test/5b/f5/cube.fits"
@@ -81,6 +82,15 @@ def main(url, token):
     for name in ("capabilities", "availability"):
         answer = requests.get(f"{url}{PATH}/{name}")
         assert answer.status_code == 200 and "vosi:" in answer.text, answer.text
+    links = DatalinkResults.from_result_url(f"{url}/ska/datasets/links?{urllib.parse.urlencode({'ID': [ID, 'soda-test:none'], 'RUNID': 'x'}, doseq=True)}", session=session)
+    this = next(row for row in links if row.semantics == "#this")
+    assert session.get(this.access_url).content == content.getvalue() and this.content_length == len(content.getvalue()), this.access_url
+    cutouts = links.get_first_proc()  # its process() of Debian's pyVO asks without the session, and so without the token
+    query = DatalinkQuery.from_resource(cutouts, links.get_adhocservice_by_id(cutouts.service_def), session=session, circle=(202.55, 47.18, 0.1), band=(0.2111, 0.2113))
+    shape, _ = check(query.execute_stream().read(), data, header)
+    assert shape[0] < 4 and 36 <= shape[1] <= 38, shape
+    missing = [row.error_message for row in links if row.id == "soda-test:none"]
+    assert len(missing) == 1 and missing[0].startswith("NotFoundFault: "), missing
     print("pyVO took a circle, a polygon, a band and a range; refusals are as SODA has them")
 
 

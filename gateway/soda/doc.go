@@ -11,5 +11,8 @@
 // An ID names a dataset of the site by the first rule that fits it; see Rule.
 // An ID that is a URL is never fetched.
 //
+// The resource {links} of IVOA DataLink 1.1, beside the service, says what there
+// is of a dataset, and describes the service to clients that do not know it.
+//
 // Room server sets it up, and room gateway authenticates its requests.
 package soda

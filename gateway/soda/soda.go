@@ -33,6 +33,8 @@ type Config struct {
 	Rules    []Rule // how an ID names a dataset; the first that fits counts
 	Resolve  func(ctx context.Context, ref string) (*catalogue.Version, error)
 	Call     func(ctx context.Context, r site.Request) (*site.Answer, error)
+	Links    string // where the links to datasets are, of DataLink: /ska/datasets/links
+	Dataset  func(ctx context.Context, did fringe.DID) (fringe.Dataset, error)
 	Require  func(ctx context.Context, op string, role fringe.Role) error
 	Log      *slog.Logger
 }
@@ -50,11 +52,13 @@ func New(cfg Config) *Service {
 		s.mux.HandleFunc("GET "+cfg.Path+p, s.sync)
 		s.mux.HandleFunc("POST "+cfg.Path+p, s.sync)
 	}
+	s.mux.HandleFunc("GET "+cfg.Links, s.links)
+	s.mux.HandleFunc("POST "+cfg.Links, s.links)
 	for _, p := range []string{"/capabilities", "/availability"} {
 		s.mux.HandleFunc("GET "+cfg.Path+p, s.document)
 	}
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.fail(w, r, fringe.Errorf("soda", fringe.NotFound, "there is nothing at %s; the resources are sync, capabilities and availability", r.URL.Path))
+		s.fail(w, r, fringe.Errorf("soda", fringe.NotFound, "there is nothing at %s; the resources are sync, capabilities and availability, and links beside them", r.URL.Path))
 	})
 	return s
 }

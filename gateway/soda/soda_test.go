@@ -30,13 +30,82 @@ const base = "/ska/datasets/soda"
 // service is a SODA service over a site that is a function of the test.
 func service(t testing.TB, call func(site.Request) (*site.Answer, error), rules ...soda.Rule) *soda.Service {
 	t.Helper()
-	return soda.New(soda.Config{Path: base, Function: "cutout", Rules: append(rules, soda.DefaultRules()...),
+	return soda.New(soda.Config{Path: base, Links: "/ska/datasets/links", Dataset: dataset, Function: "cutout", Rules: append(rules, soda.DefaultRules()...),
 		Resolve: func(context.Context, string) (*catalogue.Version, error) {
 			return &catalogue.Version{Function: fringe.Function{Name: "cutout", Version: "1.0.0"}}, nil
 		},
 		Call:    func(_ context.Context, r site.Request) (*site.Answer, error) { return call(r) },
 		Require: func(context.Context, string, fringe.Role) error { return nil },
 		Log:     slog.New(slog.DiscardHandler)})
+}
+
+// dataset gives the datasets of the tests.
+func dataset(_ context.Context, did fringe.DID) (fringe.Dataset, error) {
+	switch did.String() {
+	case "t:a@b.fits":
+		return fringe.Dataset{DID: did, Basename: "a & b.fits", MediaType: "image/fits", Size: 2880}, nil
+	case "t:ms":
+		return fringe.Dataset{DID: did, Basename: "x.ms", Directory: true, Size: 7}, nil
+	}
+	return fringe.Dataset{}, &fringe.Error{Kind: fringe.NotFound, Message: "there is no " + did.String()}
+}
+
+func TestLinks(t *testing.T) {
+	type table struct {
+		Infos []struct {
+			Value string `xml:"value,attr"`
+		} `xml:"RESOURCE>INFO"`
+		Rows []struct {
+			Cells []string `xml:"TD"`
+		} `xml:"RESOURCE>TABLE>DATA>TABLEDATA>TR"`
+	}
+	ask := func(query string) (*httptest.ResponseRecorder, table) {
+		w := httptest.NewRecorder()
+		service(t, nil).ServeHTTP(w, httptest.NewRequest("GET", "/ska/datasets/links"+query, nil))
+		var found table
+		if w.Code == http.StatusOK {
+			if err := xml.Unmarshal(w.Body.Bytes(), &found); err != nil {
+				t.Fatalf("%s answers what is no XML: %v\n%s", query, err, w.Body)
+			}
+		}
+		return w, found
+	}
+	w, found := ask("?id=t:a@b.fits&ID=t:ms&ID=t:none&ID=http://x/y")
+	if got := w.Header().Get("Content-Type"); got != "application/x-votable+xml;content=datalink" {
+		t.Errorf("the type is %s", got)
+	}
+	want := [][]string{
+		{"t:a@b.fits", "http://example.com/api/v1/content/t:a@b.fits", "", "", "a & b.fits", "#this", "image/fits", "2880", "true"},
+		{"t:a@b.fits", "", "cutouts", "", "A part of it: a circle, polygon or range, a band, polarizations", "#cutout", "application/fits", "-1", "true"},
+		{"t:ms", "http://example.com/api/v1/content/t:ms", "", "", "x.ms", "#this", "application/x-tar", "-1", "true"},
+		{"t:none", "", "", "NotFoundFault: there is no t:none", "", "#this", "", "-1", "true"},
+		{"http://x/y", "", "", "UsageFault: ", "", "#this", "", "-1", "true"},
+	}
+	byID := map[string]int{} // the IDs of both spellings are taken, in no order between the two
+	for _, r := range found.Rows {
+		for _, row := range want {
+			if row[0] == r.Cells[0] && row[5] == r.Cells[5] {
+				byID[row[0]+row[5]]++
+				for i := range row {
+					if row[i] != r.Cells[i] && !(i == 3 && strings.HasPrefix(r.Cells[i], row[i]) && row[i] != "") {
+						t.Errorf("the cell %d of %s is %q, want %q", i, row[0], r.Cells[i], row[i])
+					}
+				}
+			}
+		}
+	}
+	if len(found.Rows) != len(want) || len(byID) != len(want) {
+		t.Errorf("there are %d rows %v, want %d", len(found.Rows), byID, len(want))
+	}
+	if _, none := ask(""); len(none.Rows) != 0 || len(none.Infos) != 2 || none.Infos[1].Value != "OK" {
+		t.Errorf("without an ID there are %v", none)
+	}
+	if _, many := ask("?" + strings.Repeat("ID=t:ms&", 1001)); len(many.Rows) != 1000 || many.Infos[len(many.Infos)-1].Value != "OVERFLOW" {
+		t.Errorf("of 1001 IDs there are %d rows, and the last word is %v", len(many.Rows), many.Infos)
+	}
+	if w, _ := ask("?ID=t:ms&RESPONSEFORMAT=application/json"); w.Code != http.StatusBadRequest || !strings.HasPrefix(w.Body.String(), "UsageError: RESPONSEFORMAT") {
+		t.Errorf("a format that is not made answers %d %s", w.Code, w.Body)
+	}
 }
 
 func get(s http.Handler, query string) *httptest.ResponseRecorder {

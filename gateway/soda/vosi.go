@@ -21,6 +21,12 @@ const (
       <queryType>GET</queryType><queryType>POST</queryType><resultType>application/fits</resultType>
     </interface>
   </capability>
+  <capability standardID="ivo://ivoa.net/std/DataLink#links-1.1">
+    <interface xsi:type="vod:ParamHTTP" role="std" version="1.1"><accessURL use="base">{links}</accessURL>
+      <securityMethod standardID="ivo://ivoa.net/sso#BearerToken"/>
+      <queryType>GET</queryType><queryType>POST</queryType><resultType>application/x-votable+xml;content=datalink</resultType>
+    </interface>
+  </capability>
 </vosi:capabilities>
 `
 	availability = xml.Header + `<vosi:availability xmlns:vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0"><vosi:available>{}</vosi:available><vosi:note>{note}</vosi:note></vosi:availability>
@@ -32,13 +38,7 @@ const (
 func (s *Service) document(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
 	if strings.HasSuffix(r.URL.Path, "/capabilities") {
-		var url strings.Builder
-		scheme := "http"
-		if r.TLS != nil {
-			scheme = "https"
-		}
-		xml.EscapeText(&url, []byte(scheme+"://"+r.Host+s.cfg.Path))
-		strings.NewReplacer("{}", url.String()).WriteString(w, capabilities)
+		strings.NewReplacer("{}", escaped(siteURL(r)+s.cfg.Path), "{links}", escaped(siteURL(r)+s.cfg.Links)).WriteString(w, capabilities)
 		return
 	}
 	available, note := "true", "cutouts of FITS images and cubes"
@@ -46,4 +46,19 @@ func (s *Service) document(w http.ResponseWriter, r *http.Request) {
 		available, note = "false", "the function that makes cutouts is not published"
 	}
 	strings.NewReplacer("{}", available, "{note}", note).WriteString(w, availability)
+}
+
+// siteURL is the address at which the site was asked.
+func siteURL(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+// escaped is a text as XML has it.
+func escaped(text string) string {
+	var b strings.Builder
+	xml.EscapeText(&b, []byte(text))
+	return b.String()
 }
