@@ -117,6 +117,9 @@ func (s *Store) newer(op, room, step string) error {
 func migrateTx(tx *Tx, room string, list []Migration, from int) error {
 	for i := from; i < len(list); i++ {
 		m := list[i]
+		if from > 0 { // it may take long: there is something to convert
+			tx.store.log.Info("the store is converted", "room", room, "step", m.Name)
+		}
 		if _, err := tx.Exec(m.SQL); err != nil {
 			return fmt.Errorf("room %s, step %d (%s): %w", room, i+1, m.Name, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -315,3 +316,23 @@ func BenchmarkUpdate(b *testing.B) {
 }
 
 func background() context.Context { return context.Background() }
+
+// TestMigrationIsTold has a store with a new step: it is told before it is
+// made, and a new store tells nothing.
+func TestMigrationIsTold(t *testing.T) {
+	var told strings.Builder
+	s, err := store.Open(t.Context(), store.Config{Path: filepath.Join(t.TempDir(), "fringe.db"), Log: slog.New(slog.NewTextHandler(&told, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	steps := []store.Migration{{Name: "first", SQL: `CREATE TABLE a (x)`}, {Name: "second", SQL: `CREATE TABLE b (x)`}}
+	for n, want := range []string{"", "step=second"} {
+		if err := s.Migrate(t.Context(), map[string][]store.Migration{"room": steps[:n+1]}); err != nil {
+			t.Fatal(err)
+		}
+		if got := told.String(); (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("with %d steps the log says %q, want %q", n+1, got, want)
+		}
+	}
+}
