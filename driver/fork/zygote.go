@@ -2,12 +2,12 @@ package fork
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,7 +85,8 @@ func (d *driver) mounts() []fringe.Mount {
 
 // zygote gives the zygote for the call, and waits until it has started.
 func (s *Server) zygote(ctx context.Context, d *driver, spec fringe.Spec, way Way) (*zygote, error) {
-	key := keyOf(d.env.Digest, d.env.Name, way, spec.Root, spec.Layers, spec.Hidden, spec.Network, d.mounts(), s.variables(spec.Env))
+	k := key{}.text(string(d.env.Digest), string(d.env.Name), string(way), spec.Root, fmt.Sprint(spec.Network))
+	key := string(k.list(spec.Layers).list(spec.Hidden).mounts(d.mounts()).list(s.variables(spec.Env)))
 	s.mu.Lock()
 	z := s.zygotes[key]
 	if z == nil {
@@ -111,12 +112,27 @@ func (s *Server) zygote(ctx context.Context, d *driver, spec fringe.Spec, way Wa
 	}
 }
 
-func keyOf(parts ...any) string {
-	b, err := json.Marshal(parts)
-	if err != nil {
-		panic("fork: a key without JSON: " + err.Error())
+// A key is the same for what has the same parts: each is there with its length.
+type key []byte
+
+func (k key) text(parts ...string) key {
+	for _, p := range parts {
+		k = append(append(strconv.AppendInt(k, int64(len(p)), 10), ':'), p...)
 	}
-	return string(b)
+	return k
+}
+
+func (k key) list(parts []string) key {
+	k = append(strconv.AppendInt(k, int64(len(parts)), 10), ';')
+	return k.text(parts...)
+}
+
+func (k key) mounts(all []fringe.Mount) key {
+	k = append(strconv.AppendInt(k, int64(len(all)), 10), ';')
+	for _, m := range all {
+		k = strconv.AppendBool(k.text(m.Source, m.Target), m.Writable)
+	}
+	return k
 }
 
 // begin starts the zygote, and stays until it has ended.
@@ -291,7 +307,7 @@ func (z *zygote) turn(ctx context.Context) (done func(), err error) {
 
 // kind gives the kind of calls of a spec.
 func (z *zygote) kind(spec fringe.Spec) *kind {
-	key := keyOf(spec.Argv, without(spec.Env, "TRACEPARENT"), spec.Mounts, spec.Limits, spec.TmpBytes)
+	key := string(key{}.list(spec.Argv).list(without(spec.Env, "TRACEPARENT")).mounts(spec.Mounts).text(fmt.Sprint(spec.Limits, spec.TmpBytes)))
 	z.s.mu.Lock()
 	defer z.s.mu.Unlock()
 	k := z.kinds[key]

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,7 +27,8 @@ import (
 // namespace, with mounts, IPC and network of its own; it puts in place what the
 // driver hands over as detached mounts, then forks the program, which gives up
 // every privilege and goes behind the system call filter before it runs any
-// code of a function. Init and program share nothing of what a fork sees with
+// code of a function. The mounts of its call the driver puts in place itself,
+// inside the fork's namespace, before it gives the call to the program. Init and program share nothing of what a fork sees with
 // other forks but memory that nobody has written since. Each fork has its own
 // cgroups. When the nest ends, its forks end.
 type Nest struct {
@@ -172,6 +174,10 @@ type Fork struct {
 	tmp   string         // what it has as /tmp
 	done  []fringe.Mount // that are in place
 	pumps pumps
+
+	// Once it is ready:
+	line   *os.File // socket of the program
+	places []place
 }
 
 // A mountPoint says where a fork puts a mount whose descriptor comes along.
@@ -195,16 +201,28 @@ type forkOrder struct {
 	Standby bool     // the call does not follow at once
 }
 
-// callOrder is what a fork that stands by is told last. Descriptors of the
-// mounts and of the streams come along.
+// forkReady is the report of a fork whose program has been forked. There come
+// along the program's socket and, for each of Places, a mount of it that can be
+// written to.
+type forkReady struct {
+	report
+	Places []string
+}
+
+// callOrder is what the program of a fork is told: its call. Descriptors of the
+// streams come along.
 type callOrder struct {
-	Mounts   []mountPoint
 	Streams  []int // the numbers that they get
 	Dir      string
-	Env      []string
+	Env      []string // variables that the fork has not
+	Unset    []string // names of those that only the fork has
 	FileSize int64
 	Cores    []int
 }
+
+// beganOrder tells the init of a fork that the program has been given its call;
+// the descriptor of its standard error comes along when it has one.
+type beganOrder struct{}
 
 // Forkable says why no fork of a nest with these mounts can be made for s; ""
 // when one can. What s has outside of ownPlaces the nest must have.
@@ -254,7 +272,7 @@ func (n *Nest) Fork(ctx context.Context, s fringe.Spec, preload []string, now bo
 		err = n.furnish(f, preload, now)
 	}
 	if err == nil {
-		err = in.expect(repReady)
+		err = f.receiveReady()
 	}
 	if !stop() {
 		err = ctx.Err()
@@ -364,6 +382,40 @@ func (n *Nest) meet(f *Fork) error {
 	return nil
 }
 
+// receiveReady takes hold of the program's socket and of the places.
+func (f *Fork) receiveReady() error {
+	var r forkReady
+	fds, err := receiveRights(f.in.control, &r)
+	if err == nil {
+		err = f.in.judge(&r.report, repReady)
+	} else {
+		err = f.in.gone(err)
+	}
+	if err == nil && len(fds) != 1+len(r.Places) {
+		err = startError(fringe.Internal, "the fork gives %d descriptors for %d places", len(fds), len(r.Places))
+	}
+	if err != nil {
+		closeAll(fds)
+		return err
+	}
+	f.line = os.NewFile(uintptr(fds[0]), "program")
+	for i, name := range r.Places {
+		f.places = append(f.places, place{name, fds[1+i]})
+	}
+	return nil
+}
+
+// closeEnds closes what the fork has handed over.
+func (f *Fork) closeEnds() {
+	if f.line != nil {
+		f.line.Close()
+	}
+	for _, p := range f.places {
+		unix.Close(p.fd)
+	}
+	f.places = nil
+}
+
 // detach gives those of the mounts that are not in place as detached mounts.
 func (f *Fork) detach(mounts []fringe.Mount) (points []mountPoint, fds []int, err error) {
 	for _, m := range mounts {
@@ -427,8 +479,9 @@ func (f *Fork) call(s fringe.Spec) error {
 	if err != nil {
 		return err
 	}
-	o := callOrder{Mounts: points, Dir: s.Dir, Env: s.Env, FileSize: s.Limits.FileSize, Cores: in.d.coresFor(&s)}
-	all := slices.Clone(fds)
+	o := callOrder{Dir: s.Dir, FileSize: s.Limits.FileSize, Cores: in.d.coresFor(&s)}
+	o.Env, o.Unset = differing(in.spec.Env, s.Env)
+	var given []int
 	streams := []*os.File{s.Stdin, s.Stdout, s.Stderr, s.Conn}
 	ends, err := f.pump(streams, s.StdoutMax, s.StderrMax)
 	defer func() { closeFiles(ends) }()
@@ -437,19 +490,77 @@ func (f *Fork) call(s fringe.Spec) error {
 	}
 	for number, stream := range streams {
 		if stream != nil {
-			o.Streams, all = append(o.Streams, number), append(all, int(stream.Fd()))
+			o.Streams, given = append(o.Streams, number), append(given, int(stream.Fd()))
 		}
 	}
-	if err := sendWith(in.control, o, all); err != nil {
-		return startError(fringe.Unavailable, "the fork has ended: %w", err)
+	frame, err := frameOf(o)
+	if err != nil {
+		return startError(fringe.Invalid, "%w", err)
 	}
-	// While init mounts what came.
+	err = inside(in.pidfd, func() error {
+		if err := f.attach(points, fds); err != nil {
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Stat(s.Dir, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return startError(fringe.NotFound, "the working directory %s does not exist in the instance", s.Dir)
+		}
+		return f.tell(frame, given)
+	})
+	if err != nil {
+		return startError(fringe.KindOf(err), "the call does not come into its fork: %w", err)
+	}
+	// While the program begins.
 	if in.group != nil {
 		if err := in.group.throttle(s.Limits.CPU); err != nil {
 			return startError(fringe.Unavailable, "the CPU limit: %w", err)
 		}
 	}
-	return in.expect(repStarted)
+	var last []int
+	if streams[2] != nil {
+		last = append(last, int(streams[2].Fd()))
+	}
+	if err := sendWith(in.control, beganOrder{}, last); err != nil {
+		return startError(fringe.Unavailable, "the fork has ended: %w", err)
+	}
+	return nil
+}
+
+// differing gives what takes the variables of have to those of want.
+func differing(have, want []string) (set, unset []string) {
+	wanted := make(map[string]bool, len(want))
+	for _, kv := range want {
+		name, _, _ := strings.Cut(kv, "=")
+		wanted[name] = true
+		if !slices.Contains(have, kv) {
+			set = append(set, kv)
+		}
+	}
+	for _, kv := range have {
+		if name, _, _ := strings.Cut(kv, "="); !wanted[name] {
+			unset = append(unset, name)
+		}
+	}
+	return set, unset
+}
+
+// tell gives the program its call. One that has ended is init's to tell of.
+func (f *Fork) tell(frame []byte, fds []int) error {
+	var rights []byte
+	if len(fds) > 0 {
+		rights = unix.UnixRights(fds...)
+	}
+	return onSocket(f.line, func(fd int) error {
+		n, err := unix.SendmsgN(fd, frame, rights, nil, unix.MSG_NOSIGNAL)
+		for err == nil && n < len(frame) {
+			frame = frame[n:]
+			n, err = unix.SendmsgN(fd, frame, nil, nil, unix.MSG_NOSIGNAL)
+		}
+		if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+			return nil
+		}
+		return err
+	})
 }
 
 // pump puts pipes in the place of output streams that are bounded, and moves
@@ -501,6 +612,7 @@ func closeFiles(files []*os.File) {
 // leave gives back what the fork had when it has ended.
 func (f *Fork) leave() {
 	f.nest.forget(f.in)
+	f.closeEnds()
 	f.pumps.finish()
 	if err := f.removeTmp(); err != nil {
 		f.in.d.log.Error("a fork's /tmp is left behind", "instance", f.in.spec.ID, "err", err)
@@ -513,6 +625,7 @@ func (f *Fork) Discard() error {
 	in.d.free(in.spec.ID)
 	f.nest.forget(in)
 	err := in.discard()
+	f.closeEnds()
 	f.pumps.finish()
 	return errors.Join(err, f.removeTmp())
 }

@@ -1,9 +1,11 @@
 package process
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"syscall"
 
@@ -45,24 +47,13 @@ func sendWith(conn *net.UnixConn, v any, fds []int) error {
 // receiveBorn reads the first report of a fork and gives the number of its
 // process, as the kernel says it and as this process sees it.
 func receiveBorn(conn *net.UnixConn) (pid int, err error) {
-	frame, oob := make([]byte, 4096), make([]byte, 256)
-	n, oobn, _, _, err := conn.ReadMsgUnix(frame, oob)
-	if err != nil {
-		return 0, err
-	}
-	if n < 4 || n != 4+int(binary.LittleEndian.Uint32(frame)) {
-		return 0, fmt.Errorf("the first report has %d bytes", n)
-	}
 	var r report
-	if err := json.Unmarshal(frame[4:n], &r); err != nil {
+	messages, err := receiveMessage(conn, &r)
+	if err != nil {
 		return 0, err
 	}
 	if r.What != repBorn {
 		return 0, fmt.Errorf("%s", r.Message)
-	}
-	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
-	if err != nil {
-		return 0, err
 	}
 	for _, m := range messages {
 		if cred, err := unix.ParseUnixCredentials(&m); err == nil {
@@ -70,6 +61,33 @@ func receiveBorn(conn *net.UnixConn) (pid int, err error) {
 		}
 	}
 	return 0, fmt.Errorf("the kernel does not say which process it is")
+}
+
+// receiveRights reads one frame into v and gives the descriptors that came with
+// its beginning.
+func receiveRights(conn *net.UnixConn, v any) (fds []int, err error) {
+	messages, err := receiveMessage(conn, v)
+	for _, m := range messages {
+		if some, e := unix.ParseUnixRights(&m); e == nil {
+			fds = append(fds, some...)
+		}
+	}
+	return fds, err
+}
+
+// receiveMessage reads one frame into v and gives what came with its beginning.
+func receiveMessage(conn *net.UnixConn, v any) ([]unix.SocketControlMessage, error) {
+	var head [4]byte
+	oob := make([]byte, 256)
+	n, oobn, _, _, err := conn.ReadMsgUnix(head[:], oob)
+	if err != nil {
+		return nil, err
+	}
+	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
+	if err != nil {
+		return nil, err
+	}
+	return messages, receive(io.MultiReader(bytes.NewReader(head[:n]), conn), v)
 }
 
 func closeAll(fds []int) {

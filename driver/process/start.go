@@ -336,11 +336,21 @@ func (d *Driver) settle(in *instance, o *order) error {
 func (in *instance) expect(what string) error {
 	var r report
 	if err := receive(in.control, &r); err != nil {
-		if in.group != nil && in.group.outOfMemory() {
-			return startError(fringe.Failed, "the memory limit of %d bytes is too small to start anything", in.spec.Limits.Memory)
-		}
-		return startError(fringe.Unavailable, "the instance ended while it was set up: %w", err)
+		return in.gone(err)
 	}
+	return in.judge(&r, what)
+}
+
+// gone says why there is no report.
+func (in *instance) gone(err error) error {
+	if in.group != nil && in.group.outOfMemory() {
+		return startError(fringe.Failed, "the memory limit of %d bytes is too small to start anything", in.spec.Limits.Memory)
+	}
+	return startError(fringe.Unavailable, "the instance ended while it was set up: %w", err)
+}
+
+// judge says what is wrong with a report that is to be the named one.
+func (in *instance) judge(r *report, what string) error {
 	switch r.What {
 	case what:
 		return nil

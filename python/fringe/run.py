@@ -56,8 +56,8 @@ def write(name, value):
 def read(name):
     """The input object of a JSON file."""
     try:
-        with open(name, encoding="utf-8") as f:
-            inputs = json.load(f)
+        with open(name, "rb", buffering=0) as f:
+            inputs = json.loads(f.read())
     except (OSError, ValueError) as err:
         raise Mismatch(f"the input object {name} cannot be read: {err}") from None
     if not isinstance(inputs, dict):

@@ -10,9 +10,10 @@ For each socket that the driver sends, the zygote forks. The child is **init**:
 process 1 of a new PID namespace with mounts, IPC and network of its own. It puts
 the mounts in place that the driver hands over, and, once its
 limits are in force, joins its cgroups and forks the **program**, which gives up every privilege for good,
-loads its function and stands by. When the call comes, init mounts what belongs
-to it and hands the rest to the program. Init reaps what is left to it and tells
-how the program ended; its own end ends all that is left of the call.
+loads its function and stands by. The driver gets a socket of the program: it mounts
+what belongs to the call and gives the rest to the program, with no step between.
+Init reaps what is left to it and tells how the program ended; its own end ends
+all that is left of the call.
 
 =========  =====================================================================
 driver     nestOrder → zygote
@@ -21,9 +22,9 @@ driver     {} with a socket → zygote: fork. All that follows is on that socket
 driver     forkOrder → init
 init       born
 driver     goOrder → init: the limits are in force
-init       ready
-driver     callOrder → init
-init       started; or failed with Kind, Message
+init       ready with Places; the program's socket and mounts of the places come along
+driver     callOrder → program
+driver     beganOrder → init: the program has its call
 init       ended with Status and what was used
 =========  =====================================================================
 """
@@ -53,6 +54,7 @@ from fringe._handler import load, trim
 CONTROL = 3
 LENGTH = struct.Struct("<I")
 MOST = 253  # descriptors in one message
+CALL = 16 << 10  # bytes that hold most calls
 PLACE = sandbox.NOSUID | sandbox.NODEV
 WATCH = 0.025  # seconds between two looks at a tree that no cgroup bounds
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -68,23 +70,18 @@ def send(sock, value, fds=()):
         sock.sendall(LENGTH.pack(len(text)) + text)
 
 
-def receive(sock):
-    """One frame and the descriptors that came along; (None, []) at the end."""
+def receive(sock, first=LENGTH.size):
+    """One frame and the descriptors that came along; (None, []) at the end. No other frame is in the first bytes."""
     try:
-        head, fds, _, _ = socket.recv_fds(sock, LENGTH.size, MOST)
-        while head and len(head) < LENGTH.size:
-            head += sock.recv(LENGTH.size - len(head))
-        if not head:
-            return None, []
-        (size,), text = LENGTH.unpack(head), b""
-        while len(text) < size:
-            piece = sock.recv(size - len(text))
+        text, fds, _, _ = socket.recv_fds(sock, first, MOST)
+        while (missing := LENGTH.size - len(text)) > 0 or (missing := missing + LENGTH.unpack_from(text)[0]) > 0:
+            piece = sock.recv(missing)
             if not piece:
                 return None, []
             text += piece
     except ConnectionError:
         return None, []
-    return json.loads(text), fds
+    return json.loads(text[LENGTH.size:]), fds
 
 
 # A fork that stands by rehearses: it goes through what a call does, so that its
@@ -94,7 +91,7 @@ def receive(sock):
 
 def rehearsal(order):
     """A call of the kind that brings nothing."""
-    return {"Mounts": [], "Streams": [1, 2], "Dir": "/tmp", "Env": order["Env"], "FileSize": 0, "Cores": None}
+    return {"Streams": [1, 2], "Dir": "/tmp", "Env": (order["Env"] or [])[:1], "Unset": None, "FileSize": 0, "Cores": None}
 
 
 # The zygote.
@@ -268,7 +265,7 @@ class Init:
         order = self.order
         self.places = order["Places"]
         sandbox.unshare(sandbox.NEWNS | sandbox.NEWIPC | (0 if order["Network"] else sandbox.NEWNET))
-        self.plant(fds)
+        writable = self.plant(fds)
         said, fds = receive(self.control)
         if said is None:
             os._exit(1)
@@ -277,11 +274,13 @@ class Init:
             os.write(door, b"0")
             os.close(door)
         self.early = [os.memfd_create("early"), os.memfd_create("early")]
-        self.line, theirs = socket.socketpair()
+        line, theirs = socket.socketpair()
         self.program = os.fork()
         if self.program == 0:
             self.control.close()
-            self.line.close()
+            line.close()
+            for fd in writable.values():
+                os.close(fd)
             program(theirs, order, self.early, self.state)
         theirs.close()
         if self.bounded():
@@ -291,52 +290,36 @@ class Init:
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
         self.reap()  # what ended before
-        send(self.control, {"What": "ready"})
-        if order["Standby"]:
-            self.rehearse()
+        send(self.control, {"What": "ready", "Places": self.places}, [line.fileno(), *(writable[place] for place in self.places)])
+        line.close()
+        for fd in writable.values():
+            os.close(fd)
         self.watch(woken)
-
-    def rehearse(self):
-        """Takes a call that goes nowhere."""
-        kept = self.control, self.line
-        ours, theirs = socket.socketpair()
-        self.control = self.line = ours
-        with ours, theirs:
-            send(theirs, rehearsal(self.order), self.early)
-            self.obey(*receive(ours))
-            for fd in receive(theirs)[1]:
-                os.close(fd)
-        os.makedirs("/tmp", exist_ok=True)
-        self.seal(True, self.places)
-        self.control, self.line = kept
-        self.began = False
 
     def bounded(self):
         """Whether there are limits that no cgroup keeps."""
         return bool(self.order["Memory"] or self.order["Pids"])
 
     def plant(self, fds):
-        """Puts in place what is of this call alone."""
+        """Puts in place what is of this call alone. Gives for each place a descriptor by which it can be written to."""
         order = self.order
         sandbox.mount("proc", "/proc", "proc", PLACE | sandbox.NOEXEC | sandbox.RDONLY)
         sandbox.mount("devpts", "/dev/pts", "devpts", sandbox.NOSUID | sandbox.NOEXEC, "newinstance,ptmxmode=0666,mode=0620")
         size = f",size={order['Memory']}" if order["Memory"] else ""
         sandbox.mount("fringe", "/dev/shm", "tmpfs", PLACE, "mode=1777" + size)
+        writable = {}
         for place in self.places:
             sandbox.mount("fringe", place, "tmpfs", PLACE, "mode=0755" + size)
+            writable[place] = os.open(place, os.O_PATH | os.O_DIRECTORY)
+            sandbox.mount(place, place, None, sandbox.BIND)  # what is seen there, and will be read-only
         if order["TmpSize"]:
             sandbox.mount("fringe-tmp", "/tmp", "tmpfs", PLACE, f"mode=1777,size={order['TmpSize']}")
         self.place(order["Mounts"], fds)
         if os.path.isdir("/var/tmp"):
             sandbox.mount("/tmp", "/var/tmp", None, sandbox.BIND)
-        self.seal(True, self.places)
-
-    def seal(self, sealed, targets):
-        """Makes those places read-only, or writable, to which the targets belong."""
         for place in self.places:
-            if not any((target + "/").startswith(place + "/") for target in targets):
-                continue
-            sandbox.mount(None, place, None, sandbox.REMOUNT | sandbox.BIND | PLACE | (sandbox.RDONLY if sealed else 0))
+            sandbox.mount(None, place, None, sandbox.REMOUNT | sandbox.BIND | PLACE | sandbox.RDONLY)
+        return writable
 
     def place(self, points, fds):
         """Puts the detached mounts where they belong, on points that are made."""
@@ -387,28 +370,12 @@ class Init:
     def obey(self, said, fds):
         if said is None:
             os._exit(1)  # the driver is gone
-        count = len(said["Mounts"] or ())
-        if count:
-            targets = [point["Target"] for point in said["Mounts"]]
-            self.seal(False, targets)
-            self.place(said["Mounts"], fds[:count])
-            self.seal(True, targets)
-        if not os.path.isdir(said["Dir"]):
-            send(self.control, {"What": "failed", "Kind": "not-found", "Message": f"the working directory {said['Dir']} does not exist in the instance"})
-            os._exit(1)
-        streams = dict(zip(said["Streams"] or (), fds[count:]))
-        if self.program is not None:
-            try:
-                send(self.line, said, fds[count:])
-            except ConnectionError:
-                pass  # it ends
-        elif 2 in streams:  # its last words, before it got streams of its own
-            for early in self.early:
-                os.write(streams[2], os.pread(early, 1 << 20, 0))
-        for fd in streams.values():
+        for fd in fds:
+            if self.program is None:  # its last words, if it did not come to say them
+                for early in self.early:
+                    os.write(fd, os.pread(early, 1 << 20, 0))
             os.close(fd)
         self.began = True
-        send(self.control, {"What": "started"})
 
     def tree(self):
         """Private memory and number of tasks of every process but this one."""
@@ -476,7 +443,7 @@ def program(line, order, early, state):
     try:
         become(order, early, state)
         action = prepare(order, early)
-        call, fds = receive(line)
+        call, fds = receive(line, CALL)
         line.close()
         if call is None:
             os._exit(1)
@@ -565,7 +532,7 @@ def rehearse(order, early, loaded):
     ours, theirs = socket.socketpair()
     with ours, theirs:
         send(ours, rehearsal(order), early)
-        begin(*receive(theirs), ())
+        begin(*receive(theirs, CALL), ())
     inputs = os.memfd_create("inputs")
     os.write(inputs, b"{}")
     try:
@@ -581,7 +548,7 @@ def begin(call, fds, early):
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     sandbox.flush()
-    words = [os.pread(fd, 1 << 20, 0) for fd in early]
+    words = [taken(fd) for fd in early]
     # What came may have a number that another stream gets.
     came = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, CONTROL + 1) for fd in fds]
     null = os.open(os.devnull, os.O_RDWR)
@@ -594,13 +561,28 @@ def begin(call, fds, early):
         if fd not in streams:
             os.close(fd)
     for number, text in enumerate(words, 1):
-        os.write(number, text)
+        if text:
+            os.write(number, text)
     os.chdir(call["Dir"])
-    set_variables(call)
+    for name in call["Unset"] or ():
+        os.environ.pop(name, None)
+    for pair in call["Env"] or ():
+        name, value = pair.split("=", 1)
+        os.environ[name] = value
     if call["FileSize"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (call["FileSize"], call["FileSize"]))
     if call["Cores"]:
         os.sched_setaffinity(0, call["Cores"])
+
+
+def taken(fd):
+    """The bytes of a file that is left empty."""
+    size = os.fstat(fd).st_size
+    if size == 0:
+        return b""
+    words = os.pread(fd, size, 0)
+    os.ftruncate(fd, 0)
+    return words
 
 
 def ended(action):
