@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -92,6 +93,7 @@ func write(w http.ResponseWriter, q url.Values, answer []byte) {
 // an answer before its handler aborts it is nobody's promise.
 func normal(said, b []byte) string {
 	var out strings.Builder
+	date := regexp.MustCompile(`(Date: )\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT`) // in what is not read as an answer
 	r := bufio.NewReader(bytes.NewReader(b))
 	for {
 		if _, err := r.Peek(1); err != nil {
@@ -100,7 +102,7 @@ func normal(said, b []byte) string {
 		res, err := http.ReadResponse(r, nil)
 		if err != nil {
 			rest, _ := io.ReadAll(r)
-			fmt.Fprintf(&out, "no answer: %v %q\n", err, rest)
+			fmt.Fprintf(&out, "no answer: %v %q\n", err, date.ReplaceAll(rest, []byte("${1}some time")))
 			return out.String()
 		}
 		body, err := io.ReadAll(res.Body)
@@ -116,7 +118,7 @@ func normal(said, b []byte) string {
 			}
 			fmt.Fprintf(&out, "%s: %q\n", k, res.Header[k])
 		}
-		fmt.Fprintf(&out, "%v %q %v\n\n", res.Trailer, body, err)
+		fmt.Fprintf(&out, "%v %q %v\n\n", res.Trailer, date.ReplaceAll(body, []byte("${1}some time")), err)
 	}
 }
 
