@@ -8,9 +8,9 @@ cd "$(dirname "$0")/.."
 say() { echo "setup: $*"; }
 fail() { for line in "$@"; do echo "setup: $line" >&2; done; exit 1; }
 
-# What each group needs. wsclean, aoflagger, casacore: the tools of functions/.
+# What each group needs. wsclean, aoflagger, casacore-data: the tools of functions/.
 # python3-*: what the environments in environments/ declare. gcc: the race detector.
-packages=(wsclean aoflagger casacore-tools casacore-data python3-casacore python3-numpy python3-scipy
+packages=(wsclean aoflagger casacore-data python3-casacore python3-numpy python3-scipy
           python3-astropy python3-matplotlib python3-pil python3-venv curl git ca-certificates make)
 case ${1:-run} in
 run) ;;
@@ -83,7 +83,7 @@ for m in ('numpy', 'scipy', 'astropy', 'matplotlib', 'PIL', 'casacore', 'venv', 
 # that they need no network.
 validators() {
     local dir=${XDG_CACHE_HOME:-$HOME/.cache}/fringe/validators
-    local want="roc-validator==0.13.0 rocrate==0.13.0 openapi-spec-validator==0.9.0"
+    local want="roc-validator==0.13.0 rocrate==0.16.0 openapi-spec-validator==0.9.0"
     [ "$(cat "$dir/installed" 2>/dev/null)" != "$want" ] || return 0
     say "installing $want"
     rm -rf "$dir"

@@ -237,9 +237,6 @@ func (s *Server) URL() string {
 	return "http://" + s.listener.Addr().String()
 }
 
-// Handler gives the HTTP surface, for tests that need no listener.
-func (s *Server) Handler() http.Handler { return s.gateway }
-
 // Serve takes calls until ctx ends, then refuses new ones, lets running ones
 // end for as long as the configuration says, and stops everything.
 func (s *Server) Serve(ctx context.Context) error {
