@@ -33,6 +33,6 @@
 //	locks/                    one file a lock
 //	tmp/                      work of builds that run now
 //
-// Room server and cmd/fringe call this room; room catalogue keeps which digest
-// a name stands for.
+// Rooms gateway (build, remove) and site (the environment of a call) call this
+// room, and server sets it up; room catalogue keeps which digest a name stands for.
 package build

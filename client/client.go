@@ -3,7 +3,7 @@
 // types. An error that a site reports comes back as the *fringe.Error that it
 // was there.
 //
-// It is used by cmd/fringe and, for a peer, by room site.
+// It is used by cmd/fringe and the benchmarks.
 package client
 
 import (

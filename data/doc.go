@@ -28,5 +28,6 @@
 // owned/ID/BASENAME of uploads and downloads, spool/CALL/NAME of files that
 // came with a call, new/ID of what is on its way.
 //
-// Rooms attempt (views), site (inputs, outputs) and gateway use it.
+// Rooms attempt (views), site (inputs, outputs) and gateway use it, and the
+// command cwl-runner its CopyTree.
 package data

@@ -141,6 +141,8 @@ def jet(site):
 
 def main():
     """Run the demo."""
+    # In their order among the lines of the commands, also when nobody looks at a terminal.
+    sys.stdout.reconfigure(line_buffering=True)
     directory = Path(os.environ.get("DEMO_DIR") or tempfile.mkdtemp(prefix="fringe-demo-"))
     directory.mkdir(parents=True, exist_ok=True)
     site = Site(directory)

@@ -40,8 +40,9 @@
 //     of StateDir. Sweep removes them, and processes of init's role that carry
 //     the same <site>.
 //
-// The rooms site and attempt call Start; server calls Run; cmd/fringe calls Main, PrivateMounts
-// and, for `fringe doctor`, Enforced.
+// Room attempt starts tasks with it, room contract services, and driver/fork its
+// zygotes; server calls Run and, for `fringe doctor`, Enforced; cmd/fringe calls
+// Main and PrivateMounts.
 //
 // It needs Linux 5.12 or later.
 package process
