@@ -36,20 +36,6 @@ func (t *Tool) JSONSchema() map[string]any {
 	return t.objectSchema(properties, required)
 }
 
-// OutputSchema gives the JSON Schema (2020-12) of the output object.
-func (t *Tool) OutputSchema() map[string]any {
-	properties := map[string]any{}
-	required := []any{}
-	for i := range t.Outputs {
-		o := &t.Outputs[i]
-		s := typeSchema(&o.Type)
-		describeSchema(s, o.Label, o.Doc, o.Unit, o.UCD, o.Format)
-		properties[o.Name] = s
-		required = append(required, o.Name)
-	}
-	return t.objectSchema(properties, required)
-}
-
 func (t *Tool) objectSchema(properties map[string]any, required []any) map[string]any {
 	s := map[string]any{
 		"$schema":              "https://json-schema.org/draft/2020-12/schema",

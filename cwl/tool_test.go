@@ -72,7 +72,7 @@ func TestTool(t *testing.T) {
 }
 
 func TestJSONSchema(t *testing.T) {
-	got, err := json.MarshalIndent(map[string]any{"in": parse(t, imager).JSONSchema(), "out": parse(t, imager).OutputSchema()}, "", " ")
+	got, err := json.MarshalIndent(parse(t, imager).JSONSchema(), "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -161,7 +161,7 @@ func (d *Data) look(ctx context.Context, path string) (s fringe.Dataset, err err
 	if err == nil {
 		s = fringe.Dataset{Path: real, Basename: filepath.Base(filepath.Clean(path)), Directory: st.IsDir(), Created: d.clock().UTC()}
 		if s.Size, err = sizeOf(ctx, real); err == nil {
-			s.MediaType, err = MediaTypeOf(real)
+			s.MediaType, err = mediaTypeOf(real)
 		}
 	}
 	if errors.Is(err, fs.ErrPermission) {

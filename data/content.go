@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -35,7 +34,7 @@ func (d *Data) Open(ctx context.Context, did fringe.DID) (*Content, error) {
 		return nil, fringe.E(op, err)
 	}
 	if s.Directory {
-		return nil, refused(op, "fetch it as a tar archive, or name a file in it", "%s is a directory", did)
+		return nil, refused(op, "fetch it as a tar archive", "%s is a directory", did)
 	}
 	f, err := openRegular(s.Path)
 	if err != nil {
@@ -46,43 +45,6 @@ func (d *Data) Open(ctx context.Context, did fringe.DID) (*Content, error) {
 		return nil, errors.Join(fringe.E(op, err), f.Close())
 	}
 	c.MediaType = s.MediaType
-	return c, nil
-}
-
-// OpenPart opens a file within a dataset that is a directory. Links are
-// followed while they stay in the directory.
-func (d *Data) OpenPart(ctx context.Context, did fringe.DID, part string) (*Content, error) {
-	const op = "data.OpenPart"
-	s, err := d.Get(ctx, did)
-	if err != nil {
-		return nil, fringe.E(op, err)
-	}
-	if !s.Directory {
-		return nil, refused(op, "", "%s is a file and has no parts", did)
-	}
-	if !filepath.IsLocal(part) {
-		return nil, refused(op, "name it relative to the directory", "%.200q leads out of %s", part, did)
-	}
-	root, err := os.OpenRoot(s.Path)
-	if err != nil {
-		return nil, gone(op, s, err)
-	}
-	defer root.Close()
-	f, err := root.OpenFile(part, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, &fringe.Error{Op: op, Kind: fringe.NotFound, Component: fringe.Data, Err: err,
-			Message: fmt.Sprintf("there is no file %.200q in %s", part, did), Cure: "see what it has by fetching it as a tar archive"}
-	}
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-		return nil, errors.Join(refused(op, "", "%.200q in %s is not a file", part, did), f.Close())
-	}
-	c, err := newContent(f, path.Base(filepath.ToSlash(part)))
-	if err != nil {
-		return nil, errors.Join(fringe.E(op, err), f.Close())
-	}
-	head := make([]byte, 4096)
-	n, _ := f.ReadAt(head, 0)
-	c.MediaType = typeOfBytes(head[:n], filepath.Ext(part), int64(n) == c.Size)
 	return c, nil
 }
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Media types that MediaTypeOf tells besides those of the web.
+// Media types that mediaTypeOf tells besides those of the web.
 const (
 	MediaFITS           = "application/fits"
 	MediaMeasurementSet = "application/x-casa-ms"
@@ -20,9 +20,9 @@ const (
 	MediaHDF5           = "application/x-hdf5"
 )
 
-// MediaTypeOf tells what a file or directory is, from its first bytes and,
+// mediaTypeOf tells what a file or directory is, from its first bytes and,
 // where these fit several types, its name. It gives "" when it cannot tell.
-func MediaTypeOf(path string) (string, error) {
+func mediaTypeOf(path string) (string, error) {
 	st, err := os.Stat(path)
 	if err != nil {
 		return "", err

@@ -147,7 +147,7 @@ func (d *Data) describe(ctx context.Context, path string) (s fringe.Dataset, err
 	if s.Size, err = sizeOf(ctx, path); err != nil {
 		return s, err
 	}
-	if s.MediaType, err = MediaTypeOf(path); err != nil {
+	if s.MediaType, err = mediaTypeOf(path); err != nil {
 		return s, err
 	}
 	if !s.Directory && s.Size < smallFile {

@@ -22,7 +22,7 @@ import (
 // of an http: or https: URL, of which a copy is kept until it changes there.
 //
 // Paths are for operators, and for callers below the configured roots. The
-// bytes are there when Resolve returns. What has a path only has no DID.
+// bytes are there when Resolve returns. A file that is named by its path only has no DID.
 func (d *Data) Resolve(ctx context.Context, location string, p fringe.Principal) (fringe.Dataset, error) {
 	const op = "data.Resolve"
 	scheme, _, _ := strings.Cut(location, ":")

@@ -193,11 +193,6 @@ func (j *Jobs) SetDuration(ctx context.Context, id fringe.CallID, d time.Duratio
 	return j.pending(ctx, "jobs.SetDuration", id, `duration = ?`, int64(d))
 }
 
-// SetRunID changes the owner's own name of a job that is PENDING or HELD.
-func (j *Jobs) SetRunID(ctx context.Context, id fringe.CallID, name string) error {
-	return j.pending(ctx, "jobs.SetRunID", id, `run_id = ?`, text(name))
-}
-
 // SetDestruction changes when a job and its products may go, in any phase.
 func (j *Jobs) SetDestruction(ctx context.Context, id fringe.CallID, t time.Time) error {
 	return j.change(ctx, "jobs.SetDestruction", id, func(s *step, at standing) error {
@@ -228,7 +223,7 @@ func (j *Jobs) Abort(ctx context.Context, id fringe.CallID, why error) error {
 	})
 }
 
-// Fail ends a job that waits in ERROR.
+// Fail ends a job that waits: it becomes ERROR.
 func (j *Jobs) Fail(ctx context.Context, id fringe.CallID, why error) error {
 	const op = "jobs.Fail"
 	problem, err := problemOf(why)
