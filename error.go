@@ -3,6 +3,7 @@ package fringe
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -53,6 +54,7 @@ type Error struct {
 	Message   string    // a sentence for the user: what was wrong, and what would be right
 	Pointer   string    // JSON pointer into the input object; empty when not about one input
 	Cure      string    // what to do; empty when Message says it
+	Call      CallID    // whose log tells more; empty when there is none
 	Err       error     // the cause; for the log, not for the caller
 
 	// RetryAfter is when the same request can succeed; only with Busy and
@@ -77,6 +79,19 @@ func (e *Error) Error() string {
 	return s
 }
 
+// Part gives the part of the platform that failed. A request that is wrong, or
+// that may not be, fails in none, unless a call had come as far as to start.
+func (e *Error) Part() Component {
+	steps := []Component{Stage, Start, UserCode, Timeout, Memory, Collect}
+	switch e.Kind {
+	case Invalid, NotFound, Conflict, Denied, Unknown, TooLarge, OverQuota:
+		if !slices.Contains(steps, e.Component) {
+			return ""
+		}
+	}
+	return e.Component
+}
+
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
@@ -91,7 +106,7 @@ func Errorf(op string, kind Kind, format string, args ...any) *Error {
 func E(op string, err error) *Error {
 	var in *Error
 	if errors.As(err, &in) {
-		return &Error{Op: op, Kind: in.Kind, Component: in.Component, Message: in.Message, Pointer: in.Pointer, Cure: in.Cure, RetryAfter: in.RetryAfter, Err: err}
+		return &Error{Op: op, Kind: in.Kind, Component: in.Component, Message: in.Message, Pointer: in.Pointer, Cure: in.Cure, Call: in.Call, RetryAfter: in.RetryAfter, Err: err}
 	}
 	return &Error{Op: op, Kind: Internal, Err: err}
 }

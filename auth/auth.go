@@ -246,7 +246,8 @@ func (a *Auth) Revoke(ctx context.Context, nameOrID string) error {
 	err := a.store.Update(ctx, func(tx *store.Tx) error {
 		err := tx.QueryRow(`SELECT hash FROM tokens WHERE id = ? OR name = ?`, nameOrID, nameOrID).Scan(&hash)
 		if errors.Is(err, sql.ErrNoRows) {
-			return fringe.Errorf(op, fringe.NotFound, "there is no token %q", nameOrID)
+			return &fringe.Error{Op: op, Kind: fringe.NotFound, Message: fmt.Sprintf("there is no token %q", nameOrID),
+				Cure: "see the tokens with: fringe token list"}
 		}
 		if err != nil {
 			return err

@@ -179,6 +179,21 @@ func TestHostPackages(t *testing.T) {
 			t.Errorf("Load() = %+v, %v", got, err)
 		}
 	})
+	t.Run("MachineChanged", func(t *testing.T) {
+		path := filepath.Join(filepath.Dir(filepath.Dir(env.LogPath)), "environments", strings.TrimPrefix(string(env.Digest), "sha256:")+".json")
+		older := strings.ReplaceAll(string(manifest), strings.TrimSpace(string(version)), "0.1")
+		if err := os.WriteFile(path, []byte(older), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := newBuilder(t, filepath.Dir(filepath.Dir(env.LogPath))).Load(t.Context(), env.Digest)
+		var e *fringe.Error
+		if !errors.As(err, &e) || !strings.Contains(e.Message, "wsclean 0.1 (this machine has ") || !strings.Contains(e.Cure, "fringe env build PATH, with the directory of its environment.yaml, such as environments/host") {
+			t.Errorf("Load() = %#v, want that wsclean has changed, and how to build it again", err)
+		}
+		if err := os.WriteFile(path, manifest, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	})
 	t.Run("OtherDirectory", func(t *testing.T) {
 		if other, _ := mustBuild(t, newBuilder(t, t.TempDir()), doc); other.Digest != env.Digest {
 			t.Errorf("the same declaration elsewhere gave %s, want %s", other.Digest, env.Digest)

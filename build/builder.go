@@ -258,7 +258,7 @@ func (b *Builder) Load(ctx context.Context, digest fringe.Digest) (fringe.Enviro
 	if diff := host.differences(m.Closure); len(diff) > 0 {
 		return fringe.Environment{}, &fringe.Error{Op: "build.Load", Kind: fringe.Unavailable, Component: fringe.Build,
 			Message: fmt.Sprintf("environment %s was built with packages of this machine that have changed since: %s", m.Environment.Name, strings.Join(diff[:min(3, len(diff))], ", ")),
-			Cure:    "build it again: fringe env build " + string(m.Environment.Name)}
+			Cure:    fmt.Sprintf("build it again: fringe env build PATH, with the directory of its environment.yaml, such as environments/%s", m.Environment.Name)}
 	}
 	b.mu.Lock()
 	b.verified[digest] = stamp

@@ -83,11 +83,11 @@ func (c *Client) Do(ctx context.Context, r Request) (*http.Response, error) {
 		return res, nil
 	}
 	defer res.Body.Close()
-	return nil, problemError(res)
+	return nil, c.problemError(res)
 }
 
 func (c *Client) unreachable(err error) error {
-	e := &fringe.Error{Op: "client.Do", Kind: fringe.Unavailable, Component: fringe.Gateway, Err: err,
+	e := &fringe.Error{Op: "client.Do", Kind: fringe.Unavailable, Err: err,
 		Message: "the site at " + c.base + " cannot be reached"}
 	var ne *net.OpError
 	switch {
@@ -101,7 +101,7 @@ func (c *Client) unreachable(err error) error {
 	return e
 }
 
-func problemError(res *http.Response) error {
+func (c *Client) problemError(res *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	var p Problem
 	mt, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
@@ -112,14 +112,19 @@ func problemError(res *http.Response) error {
 		}
 		return e
 	}
-	return &fringe.Error{Op: "client.Do", Kind: fringe.Failed, Component: fringe.UserCode,
+	if res.Header.Get("X-Call-Id") == "" {
+		return &fringe.Error{Op: "client.Do", Kind: fringe.Unavailable,
+			Message: fmt.Sprintf("what answers at %s is not a Fringe site: it says %s", c.base, res.Status),
+			Cure:    "name the site's URL with --url or FRINGE_URL"}
+	}
+	return &fringe.Error{Op: "client.Do", Kind: fringe.Failed, Component: fringe.UserCode, Call: fringe.CallID(res.Header.Get("X-Call-Id")),
 		Message: fmt.Sprintf("the answer is %s: %s", res.Status, strings.TrimSpace(string(body)))}
 }
 
 // Err gives the error that the problem document describes.
 func (p *Problem) Err() *fringe.Error {
 	return &fringe.Error{Kind: fringe.Kind(strings.TrimPrefix(p.Type, "urn:fringe:problem:")), Component: p.Component,
-		Message: p.Detail, Pointer: p.Pointer, Cure: p.Cure}
+		Message: p.Detail, Pointer: p.Pointer, Cure: p.Cure, Call: p.Call}
 }
 
 // Get decodes the JSON answer to GET path.

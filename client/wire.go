@@ -13,7 +13,7 @@ type Problem struct {
 	Title     string           `json:"title,omitempty"`
 	Status    int              `json:"status,omitempty"`
 	Detail    string           `json:"detail"`
-	Component fringe.Component `json:"component,omitempty"` // the part that failed
+	Component fringe.Component `json:"component,omitempty"` // the part of the platform that failed; none when the request is wrong
 	Pointer   string           `json:"pointer,omitempty"`   // JSON pointer into the input object
 	Cure      string           `json:"cure,omitempty"`      // what to do
 	Call      fringe.CallID    `json:"call,omitempty"`      // whose log tells more

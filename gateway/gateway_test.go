@@ -106,7 +106,8 @@ func (a answer) problem(t *testing.T) client.Problem {
 	if err := json.Unmarshal(a.body, &p); err != nil || a.header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("the answer %d %s %q is no problem document", a.status, a.header.Get("Content-Type"), a.body)
 	}
-	if p.Status != a.status || p.Title == "" || p.Detail == "" || p.Component == "" || !strings.HasPrefix(p.Type, "urn:fringe:problem:") {
+	asked := a.status < 500 && a.status != http.StatusTooManyRequests || a.status == http.StatusInsufficientStorage
+	if p.Status != a.status || p.Title == "" || p.Detail == "" || (p.Component == "") != asked || asked != (a.header.Get("X-Fringe-Component") == "") || !strings.HasPrefix(p.Type, "urn:fringe:problem:") {
 		t.Errorf("the problem document %+v of a %d lacks something", p, a.status)
 	}
 	return p

@@ -227,8 +227,9 @@ func (g *Gateway) jobLog(w http.ResponseWriter, r *http.Request) error {
 	_, err := g.job(r)
 	if err != nil {
 		if _, there := g.cfg.Jobs.Get(r.Context(), id); there == nil || !g.cfg.Jobs.HasLog(id) {
-			return &fringe.Error{Op: op, Kind: fringe.NotFound, Component: fringe.Gateway,
-				Message: fmt.Sprintf("there is no call %q that wrote anything", id), Cure: "a service's call has a log only when its function wrote something"}
+			return &fringe.Error{Op: op, Kind: fringe.NotFound,
+				Message: fmt.Sprintf("there is no log of %q: no job has this id, and no call of a service that wrote anything", id),
+				Cure:    "see the jobs with: fringe job list"}
 		}
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

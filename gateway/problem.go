@@ -81,11 +81,11 @@ func problemOf(err error, call fringe.CallID) client.Problem {
 	e := &fringe.Error{Kind: fringe.Internal}
 	errors.As(err, &e)
 	p := client.Problem{Type: "urn:fringe:problem:" + string(e.Kind), Title: titleOf(e.Kind), Status: statusOf(err),
-		Detail: e.Message, Component: e.Component, Pointer: e.Pointer, Cure: e.Cure, Call: call}
+		Detail: e.Message, Component: e.Part(), Pointer: e.Pointer, Cure: e.Cure, Call: call}
 	if p.Detail == "" {
 		p.Detail = "the platform failed; the server's log says why"
 	}
-	if p.Component == "" {
+	if p.Component == "" && p.Status >= http.StatusInternalServerError && e.Kind != fringe.OverQuota {
 		p.Component = fringe.Gateway
 	}
 	return p
@@ -106,7 +106,9 @@ func (g *Gateway) writeProblem(w http.ResponseWriter, r *http.Request, err error
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
 	h.Del("Content-Length")
-	h.Set("X-Fringe-Component", string(p.Component))
+	if p.Component != "" {
+		h.Set("X-Fringe-Component", string(p.Component))
+	}
 	var e *fringe.Error
 	if errors.As(err, &e) && (e.RetryAfter > 0 || e.Kind == fringe.Busy) {
 		h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(e.RetryAfter.Seconds())))))

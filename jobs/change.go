@@ -97,7 +97,7 @@ func (s *step) look(op string, id fringe.CallID) (standing, error) {
 }
 
 func missing(op string, id fringe.CallID) error {
-	return &fringe.Error{Op: op, Kind: fringe.NotFound, Message: fmt.Sprintf("there is no call %q", id),
+	return &fringe.Error{Op: op, Kind: fringe.NotFound, Message: fmt.Sprintf("there is no job %q", id),
 		Cure: "see the jobs with: fringe job list"}
 }
 

@@ -131,7 +131,7 @@ func (l *Log) pump(path string) (*os.File, error) {
 // logDir gives the directory of a job's log. An id that is no ULID has none.
 func (j *Jobs) logDir(id fringe.CallID) (string, error) {
 	if len(id) != 26 || strings.Trim(string(id), "0123456789ABCDEFGHJKMNPQRSTVWXYZ") != "" {
-		return "", fringe.Errorf("jobs.logDir", fringe.NotFound, "there is no call %q", id)
+		return "", fringe.Errorf("jobs.logDir", fringe.NotFound, "there is no job %q", id)
 	}
 	return filepath.Join(j.dir, string(id)), nil
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"fringe"
+	"fringe/build"
 	"fringe/client"
 	"fringe/driver/process"
 )
@@ -21,13 +23,14 @@ func Doctor(ctx context.Context, dir string) []client.Check {
 	var out []client.Check
 	d, err := process.New(process.Config{StateDir: filepath.Join(dir, "process")})
 	if err != nil {
-		out = append(out, client.Check{Name: "process driver", Detail: err.Error(), Cure: "choose a directory that can be written with --dir"})
+		out = append(out, client.Check{Name: "process driver", Detail: "the directory of the site cannot be written: " + err.Error(), Cure: "choose a directory that can be written with --dir"})
 	} else {
 		for _, c := range d.Enforced() {
 			out = append(out, client.Check{Name: c.Name, OK: c.OK, Detail: c.Detail, Cure: c.Cure})
 		}
 	}
 	out = append(out, interpreter(ctx))
+	built := packages(ctx, filepath.Join(dir, "environments"))
 	for _, t := range []tool{
 		{"git", "apt-get install git"},
 		{"wsclean", "fringe env build environments/wsclean, or apt-get install wsclean"},
@@ -36,12 +39,30 @@ func Doctor(ctx context.Context, dir string) []client.Check {
 		c := client.Check{Name: t.name, Cure: t.cure}
 		if path, err := exec.LookPath(t.name); err == nil {
 			c.OK, c.Detail, c.Cure = true, path, ""
+		} else if env := built["apt:"+t.name]; env != "" {
+			c.OK, c.Detail, c.Cure = true, "in the environment "+string(env), ""
 		} else {
-			c.Detail = "not on the PATH"
+			c.Detail = "not on the PATH, and in no environment"
 		}
 		out = append(out, c)
 	}
 	return out
+}
+
+// packages gives an environment of the directory for each package that one has.
+func packages(ctx context.Context, dir string) map[string]fringe.EnvironmentName {
+	in := map[string]fringe.EnvironmentName{}
+	b, err := build.New(build.Config{Dir: dir})
+	if err != nil {
+		return in
+	}
+	built, _ := b.List(ctx) // what cannot be read has none
+	for _, e := range built {
+		for p := range e.Packages {
+			in[p] = e.Name
+		}
+	}
+	return in
 }
 
 // interpreter checks the system's Python, of which environments are made.

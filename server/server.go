@@ -219,7 +219,7 @@ func listen(addr string) (net.Listener, error) {
 	if err == nil {
 		return l, nil
 	}
-	e := &fringe.Error{Op: "server.listen", Kind: fringe.Unavailable, Component: fringe.Gateway, Err: err,
+	e := &fringe.Error{Op: "server.listen", Kind: fringe.Unavailable, Err: err,
 		Message: "cannot listen on " + addr, Cure: "write --listen HOST:PORT; port 0 takes a free one"}
 	if errors.Is(err, syscall.EADDRINUSE) {
 		e.Message = fmt.Sprintf("the address %s is taken by another program", addr)

@@ -153,7 +153,7 @@ func (l *Local) callService(ctx context.Context, r Request, inputs map[string]an
 	}
 	defer res.Body.Close()
 	if res.Failed {
-		return nil, failure(res)
+		return nil, failure(r.ID, res)
 	}
 	a := &Answer{Timing: Timing{Queue: res.Queue, Start: res.Start}, Cold: res.Cold}
 	if a.JSON, err = readObject(res.Body); err != nil {
@@ -197,13 +197,13 @@ func (l *Local) executeService(ctx context.Context, job *jobs.Job, v catalogue.V
 }
 
 // failure turns the answer of a failed handler into an error.
-func failure(res *fringe.Result) error {
+func failure(id fringe.CallID, res *fringe.Result) error {
 	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
 	if err != nil {
 		return fringe.E("site.failure", err)
 	}
 	return &fringe.Error{Op: "site.callService", Kind: fringe.Failed, Component: fringe.UserCode, Message: strings.TrimSpace(string(b)),
-		Cure: "see what the function wrote with: fringe logs CALL"}
+		Cure: "see what the function wrote with: fringe logs " + string(id)}
 }
 
 func readObject(r io.Reader) ([]byte, error) {

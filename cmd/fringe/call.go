@@ -81,6 +81,17 @@ once; see 'fringe job'.`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.callWords,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case o.async && o.outdir != "":
+				return wrong(cmd, "--async and --outdir cannot be given together; bring the files with: fringe job results ID -o DIR")
+			case o.inputs != "" && len(args) > 1:
+				return wrong(cmd, "give the inputs either with --inputs or as input=value, not both")
+			}
+			for _, v := range args[1:] {
+				if !strings.Contains(v, "=") {
+					return wrong(cmd, "%q is not of the form input=value", v)
+				}
+			}
 			return a.call(cmd.Context(), args[0], args[1:], &o)
 		},
 	}
@@ -95,7 +106,6 @@ once; see 'fringe job'.`,
 	f.StringVar(&o.namespace, "namespace", "", "the project that the job counts for (default that of your token)")
 	f.StringVar(&o.callback, "callback", "", "URL that gets the result when the job has ended")
 	f.StringVar(&o.key, "idempotency-key", "", "the same key again gives the same job")
-	c.MarkFlagsMutuallyExclusive("async", "outdir")
 	return c
 }
 
@@ -106,14 +116,28 @@ func (a *app) call(ctx context.Context, name string, values []string, o *callOpt
 	if err != nil {
 		return err
 	}
-	req, shape, err := a.callRequest(ctx, cl, name, values, o)
+	fn, err := client.Get[client.Function](ctx, cl, "/api/v1/functions/"+client.EscapePath(name), nil)
 	if err != nil {
 		return err
 	}
-	if o.async || shape == fringe.Task {
-		return a.callJob(ctx, cl, req, name, o)
+	req, form, err := a.callRequest(ctx, cl, fn, values, o)
+	if err != nil {
+		return err
 	}
 	spin := a.spin(ctx, "calling "+name)
+	if form != nil {
+		req.Body = form.body(spin)
+	}
+	if o.async || fn.Shape == fringe.Task {
+		req.Path = "/async-function/" + client.EscapePath(name)
+		j, err := client.Upload[client.Job](ctx, cl, req)
+		spin.stop()
+		if err != nil {
+			return err
+		}
+		return a.await(ctx, cl, &j, fn, o)
+	}
+	req.Path = "/function/" + client.EscapePath(name)
 	res, err := cl.Do(ctx, req)
 	spin.stop()
 	if err != nil {
@@ -137,72 +161,77 @@ func (a *app) call(ctx context.Context, name string, values []string, o *callOpt
 			return err
 		}
 	}
-	return a.printOutputs(outputs, fmt.Sprintf("call %s  %s", res.Header.Get("X-Call-Id"), timingText(res.Header.Get("Server-Timing"))))
+	return a.printOutputs(outputs, fn.Outputs, fmt.Sprintf("call %s  %s", res.Header.Get("X-Call-Id"), timingText(res.Header.Get("Server-Timing"))))
 }
 
-// callJob makes a job of the call and, unless it is asynchronous, waits for it.
-func (a *app) callJob(ctx context.Context, cl *client.Client, req client.Request, name string, o *callOptions) error {
-	req.Path = "/async-function/" + client.EscapePath(name)
-	j, err := client.Upload[client.Job](ctx, cl, req)
-	if err != nil {
-		return err
-	}
+// await waits for the job of a call, unless that is asynchronous.
+func (a *app) await(ctx context.Context, cl *client.Client, j *client.Job, fn client.Function, o *callOptions) error {
 	if o.async {
-		return a.printAccepted(&j)
+		return a.printAccepted(j)
 	}
-	id := j.ID
-	if j, err = a.follow(ctx, cl, id, "calling "+name); err != nil {
+	ended, err := a.follow(ctx, cl, j.ID, "calling "+string(fn.Name))
+	if err != nil {
 		if ctx.Err() != nil {
-			fmt.Fprintf(a.stderr, "fringe: the job goes on; wait for it with 'fringe job wait %s'\n", id)
+			fmt.Fprintf(a.stderr, "fringe: the job goes on; wait for it with 'fringe job wait %s'\n", j.ID)
 			return exitCode(1)
 		}
 		return err
 	}
-	return a.printEnded(ctx, cl, &j, o.outdir)
+	return a.printEnded(ctx, cl, &ended, fn.Outputs, o.outdir)
 }
 
-// callRequest makes the request: the input object as JSON, or name=value pairs
-// as a form whose text the site gives types. It tells the function's shape.
-func (a *app) callRequest(ctx context.Context, cl *client.Client, name string, values []string, o *callOptions) (client.Request, fringe.Shape, error) {
-	req := client.Request{Method: "POST", Path: "/function/" + client.EscapePath(name), Header: o.header()}
-	if o.inputs != "" && len(values) > 0 {
-		return req, "", fringe.Errorf("call", fringe.Invalid, "give the inputs either with --inputs or as name=value, not both")
-	}
-	fn, err := client.Get[client.Function](ctx, cl, "/api/v1/functions/"+client.EscapePath(name), nil)
-	if err != nil {
-		return req, "", err
-	}
+// callRequest makes the request but for its path: the input object as JSON, or
+// name=value pairs as a form, which is its body then, whose text the site gives types.
+func (a *app) callRequest(ctx context.Context, cl *client.Client, fn client.Function, values []string, o *callOptions) (client.Request, *callForm, error) {
+	req := client.Request{Method: "POST", Header: o.header()}
 	if o.inputs != "" {
-		f := os.Stdin
+		f, err := os.Stdin, error(nil)
 		if o.inputs != "-" {
 			if f, err = os.Open(o.inputs); err != nil {
-				return req, "", fringe.Errorf("call", fringe.NotFound, "%w", err)
+				return req, nil, fringe.Errorf("call", fringe.NotFound, "%w", err)
 			}
 		}
 		req.Body = f
 		req.Header.Set("Content-Type", "application/json")
-		return req, fn.Shape, nil
+		return req, nil, nil
 	}
-	form, err := a.formOf(ctx, cl, fn, values)
+	parts, err := a.formOf(ctx, cl, fn, values)
 	if err != nil {
-		return req, "", err
+		return req, nil, err
 	}
-	pr, pw := io.Pipe()
-	mw := multipart.NewWriter(pw)
-	req.Body = pr
-	req.Header.Set("Content-Type", mw.FormDataContentType())
-	go func() { pw.CloseWithError(form.write(mw)) }()
-	return req, fn.Shape, nil
+	form := newCallForm(parts)
+	req.Header.Set("Content-Type", form.to.FormDataContentType())
+	return req, form, nil
 }
 
 type formPart struct {
 	name, text, file string
 }
 
-type callForm []formPart
+// callForm is the inputs of a call as they go to the site.
+type callForm struct {
+	parts []formPart
+	to    *multipart.Writer
+	from  *io.PipeReader
+	pipe  *io.PipeWriter
+}
 
-func (f callForm) write(mw *multipart.Writer) error {
-	for _, p := range f {
+func newCallForm(parts []formPart) *callForm {
+	f := &callForm{parts: parts}
+	f.from, f.pipe = io.Pipe()
+	f.to = multipart.NewWriter(f.pipe)
+	return f
+}
+
+// body begins to write the form, and shows by spin how much of a file is sent.
+func (f *callForm) body(spin *spinner) io.Reader {
+	go func() { f.pipe.CloseWithError(f.write(spin)) }()
+	return f.from
+}
+
+func (f *callForm) write(spin *spinner) error {
+	mw := f.to
+	for _, p := range f.parts {
 		if p.file == "" {
 			if err := mw.WriteField(p.name, p.text); err != nil {
 				return err
@@ -213,30 +242,52 @@ func (f callForm) write(mw *multipart.Writer) error {
 		if err != nil {
 			return err
 		}
-		src, err := os.Open(p.file)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(w, src)
-		src.Close()
-		if err != nil {
+		if err := send(w, p.file, spin); err != nil {
 			return err
 		}
 	}
 	return mw.Close()
 }
 
-func (a *app) formOf(ctx context.Context, cl *client.Client, fn client.Function, values []string) (callForm, error) {
+// send writes a file to w and shows by spin how much of it is sent.
+func send(w io.Writer, file string, spin *spinner) error {
+	src, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	info, err := src.Stat()
+	if err != nil {
+		return err
+	}
+	before := spin.text()
+	p := client.Progress{Step: "sending " + filepath.Base(file)}
+	sent := int64(0)
+	_, err = io.Copy(io.MultiWriter(w, writer(func(b []byte) {
+		sent += int64(len(b))
+		p.Fraction = float64(sent) / float64(max(info.Size(), 1))
+		spin.say(progressText(&p))
+	})), src)
+	spin.say(before)
+	return err
+}
+
+// writer is a writer that takes everything.
+type writer func([]byte)
+
+func (w writer) Write(b []byte) (int, error) {
+	w(b)
+	return len(b), nil
+}
+
+func (a *app) formOf(ctx context.Context, cl *client.Client, fn client.Function, values []string) ([]formPart, error) {
 	types := map[string]string{}
 	for _, p := range fn.Inputs {
 		types[p.Name] = p.Type
 	}
-	var form callForm
+	var form []formPart
 	for _, v := range values {
-		name, text, ok := strings.Cut(v, "=")
-		if !ok {
-			return nil, fringe.Errorf("call", fringe.Invalid, "%q is not of the form input=value", v)
-		}
+		name, text, _ := strings.Cut(v, "=")
 		t := types[name]
 		if !strings.Contains(t, "File") && !strings.Contains(t, "Directory") {
 			form = append(form, formPart{name: name, text: text})
@@ -252,20 +303,20 @@ func (a *app) formOf(ctx context.Context, cl *client.Client, fn client.Function,
 }
 
 // dataParts turns the text of a file or directory input into form parts.
-func (a *app) dataParts(ctx context.Context, cl *client.Client, name, typ, text string) (callForm, error) {
+func (a *app) dataParts(ctx context.Context, cl *client.Client, name, typ, text string) ([]formPart, error) {
 	items := []string{text}
 	if strings.Contains(typ, "[]") {
 		items = strings.Split(text, ",")
 	}
 	var refs []string
-	var form callForm
+	var form []formPart
 	for _, item := range items {
 		info, err := os.Stat(item)
 		switch {
 		case err != nil && strings.ContainsAny(item, ":"):
 			refs = append(refs, item)
 		case err != nil:
-			return nil, &fringe.Error{Op: "call", Kind: fringe.NotFound, Component: fringe.Data, Pointer: "/" + name,
+			return nil, &fringe.Error{Op: "call", Kind: fringe.NotFound, Pointer: "/" + name,
 				Message: fmt.Sprintf("there is no file or directory %q here, and it is not the name of a dataset (scope:name)", item),
 				Cure:    "see the datasets of the site with: fringe data list"}
 		case a.local(cl):
@@ -301,8 +352,9 @@ func (a *app) local(cl *client.Client) bool {
 	return err == nil && info.Principal.Role == fringe.Operator
 }
 
-// printOutputs writes the output object and a note on the call.
-func (a *app) printOutputs(outputs any, note string) error {
+// printOutputs writes the output object, with the units that the interface
+// says, and a note on the call.
+func (a *app) printOutputs(outputs any, of []client.Parameter, note string) error {
 	return a.print(outputs, func(w io.Writer) {
 		o, ok := outputs.(map[string]any)
 		if !ok {
@@ -317,11 +369,21 @@ func (a *app) printOutputs(outputs any, note string) error {
 		sort.Strings(names)
 		table(w, "OUTPUT VALUE", func(row func(...any)) {
 			for _, n := range names {
-				row(n, brief(o[n]))
+				row(n, brief(o[n])+unitText(of, n, o[n]))
 			}
 		})
 		fmt.Fprintf(w, "\n%s\n", note)
 	})
+}
+
+// unitText gives the unit of an output that has a value, after a space.
+func unitText(of []client.Parameter, name string, value any) string {
+	for _, p := range of {
+		if p.Name == name && p.Unit != "" && value != nil {
+			return " " + p.Unit
+		}
+	}
+	return ""
 }
 
 // brief gives an output value in one line.
@@ -529,7 +591,7 @@ func writeEntry(root *os.Root, name string, r io.Reader) error {
 // spinner shows on a terminal that something goes on, and for how long. Where
 // there is none it is nil and says nothing.
 type spinner struct {
-	text atomic.Pointer[string]
+	now  atomic.Pointer[string]
 	end  func()
 	done chan struct{}
 }
@@ -553,7 +615,7 @@ func (a *app) spin(ctx context.Context, text string) *spinner {
 				fmt.Fprint(a.stderr, "\r\033[K")
 				return
 			case <-tick.C:
-				fmt.Fprintf(a.stderr, "\r\033[K%c %s  %s", `|/-\`[i%4], *s.text.Load(), time.Since(begin).Round(100*time.Millisecond))
+				fmt.Fprintf(a.stderr, "\r\033[K%c %s  %s", `|/-\`[i%4], s.text(), time.Since(begin).Round(100*time.Millisecond))
 			}
 		}
 	}()
@@ -569,8 +631,16 @@ func (s *spinner) say(text string) {
 			}
 			return r
 		}, text)
-		s.text.Store(&text)
+		s.now.Store(&text)
 	}
+}
+
+// text gives the text as it is now.
+func (s *spinner) text() string {
+	if s == nil {
+		return ""
+	}
+	return *s.now.Load()
 }
 
 func (s *spinner) stop() {

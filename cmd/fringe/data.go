@@ -66,7 +66,7 @@ func (a *app) addData(ctx context.Context, cl *client.Client, did, from string) 
 		return client.Dataset{}, err
 	}
 	if _, err := os.Stat(abs); err != nil {
-		return client.Dataset{}, &fringe.Error{Op: "data add", Kind: fringe.NotFound, Component: fringe.Data, Err: err,
+		return client.Dataset{}, &fringe.Error{Op: "data add", Kind: fringe.NotFound, Err: err,
 			Message: fmt.Sprintf("there is no file or directory %q on this machine", from)}
 	}
 	if a.local(cl) {
@@ -166,26 +166,28 @@ func (a *app) dataList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(items, func(w io.Writer) {
-				table(w, "NAME SIZE TYPE MADE-BY CREATED", func(row func(...any)) {
-					for _, d := range items {
-						t := d.MediaType
-						if d.Directory {
-							t += "/"
-						}
-						row(d.DID, bytesText(d.Size), t, first(string(d.Call), d.Owner), d.Created.Local().Format("2006-01-02 15:04"))
+			none := "there are no datasets yet; name data with: fringe data add NAME PATH"
+			if len(args) > 0 {
+				none = fmt.Sprintf("no dataset's name begins with %q; see all with: fringe data list", args[0])
+			}
+			defer a.moreHint(more)
+			return a.list(items, len(items), none, "NAME SIZE CREATED OWNER TYPE", func(row func(...any)) {
+				for _, d := range items {
+					t := d.MediaType
+					if d.Directory {
+						t += "/"
 					}
-				})
-				moreHint(w, more)
+					row(d.DID, bytesText(d.Size), when(d.Created), d.Owner, t)
+				}
 			})
 		}}
 	c.Flags().BoolVar(&all, "all", false, "all pages, not the first only")
 	return c
 }
 
-func moreHint(w io.Writer, more bool) {
-	if more {
-		fmt.Fprintln(w, "… there are more; see them with --all")
+func (a *app) moreHint(more bool) {
+	if more && !a.json {
+		fmt.Fprintln(a.stderr, "… there are more; see them with --all")
 	}
 }
 
@@ -195,6 +197,7 @@ func pages[T any](ctx context.Context, a *app, path string, q url.Values, all bo
 	if err != nil {
 		return nil, false, err
 	}
+	items = []T{}
 	for {
 		p, err := client.Get[client.Page[T]](ctx, cl, path, q)
 		if err != nil {
@@ -256,7 +259,7 @@ func (a *app) dataGet() *cobra.Command {
 }
 
 func (a *app) dataRemove() *cobra.Command {
-	return &cobra.Command{Use: "remove NAME…", ValidArgsFunction: a.datasetNames(), Short: "Remove datasets; data taken by reference stays where it is", Args: cobra.MinimumNArgs(1),
+	return &cobra.Command{Use: "remove NAME…", ValidArgsFunction: many(a.datasetNames()), Short: "Remove datasets; data taken by reference stays where it is", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := a.client()
 			if err != nil {

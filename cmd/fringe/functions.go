@@ -138,7 +138,7 @@ func (a *app) publish(ctx context.Context, cl *client.Client, p string) (client.
 	}
 	var buf bytes.Buffer
 	if err := pack(&buf, abs); err != nil {
-		return client.Function{}, &fringe.Error{Op: "publish", Kind: fringe.NotFound, Component: fringe.Catalogue, Err: err,
+		return client.Function{}, &fringe.Error{Op: "publish", Kind: fringe.NotFound, Err: err,
 			Message: fmt.Sprintf("%s cannot be read as a function", p), Cure: "give a function directory, a .cwl or .py file, or a git URL"}
 	}
 	return client.Upload[client.Function](ctx, cl, client.Request{Method: "POST", Path: "/api/v1/functions",
@@ -224,13 +224,15 @@ func (a *app) functionsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(items, func(w io.Writer) {
-				table(w, "FUNCTION SHAPE ENVIRONMENT SUMMARY", func(row func(...any)) {
-					for _, f := range items {
-						row(f.Ref(), f.Shape, f.Environment, f.Summary)
-					}
-				})
-				moreHint(w, more)
+			none := "there are no functions yet; publish some with: fringe publish PATH"
+			if len(args) > 0 {
+				none = fmt.Sprintf("no function has %q; see all with: fringe functions", strings.Join(args, " "))
+			}
+			defer a.moreHint(more)
+			return a.list(items, len(items), none, "FUNCTION SHAPE ENVIRONMENT SUMMARY", func(row func(...any)) {
+				for _, f := range items {
+					row(f.Ref(), f.Shape, first(string(f.Environment), "-"), f.Summary)
+				}
 			})
 		}}
 	c.Flags().BoolVar(&all, "all", false, "all pages, not the first only")
@@ -240,8 +242,11 @@ func (a *app) functionsCommand() *cobra.Command {
 func (a *app) describeCommand() *cobra.Command {
 	var asCWL, asSchema bool
 	c := &cobra.Command{Use: "describe NAME[@VERSION]", Short: "Show a function's interface", Args: cobra.ExactArgs(1),
-		ValidArgsFunction: a.functionNames(),
+		ValidArgsFunction: a.versionNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if asCWL && asSchema {
+				return wrong(cmd, "--cwl and --json-schema cannot be given together")
+			}
 			cl, err := a.client()
 			if err != nil {
 				return err
@@ -270,7 +275,6 @@ func (a *app) describeCommand() *cobra.Command {
 		}}
 	c.Flags().BoolVar(&asCWL, "cwl", false, "print the CWL document")
 	c.Flags().BoolVar(&asSchema, "json-schema", false, "print the JSON Schema of the input object")
-	c.MarkFlagsMutuallyExclusive("cwl", "json-schema")
 	return c
 }
 
@@ -355,13 +359,13 @@ func containerText(fn client.Function) string {
 func limitsText(l fringe.Limits) string {
 	var s []string
 	if l.CPU > 0 {
-		s = append(s, fmt.Sprintf("%g cores", l.CPU))
+		s = append(s, strings.TrimSuffix(fmt.Sprintf("%g cores", l.CPU), map[bool]string{true: "s"}[l.CPU == 1]))
 	}
 	if l.Memory > 0 {
 		s = append(s, fmt.Sprintf("%d MiB", l.Memory>>20))
 	}
 	if l.Time > 0 {
-		s = append(s, l.Time.String())
+		s = append(s, durationText(l.Time))
 	}
 	return strings.Join(s, ", ")
 }
@@ -379,7 +383,7 @@ func packagesText(m map[string]string) string {
 
 func (a *app) aliasCommand() *cobra.Command {
 	var remove bool
-	c := &cobra.Command{Use: "alias NAME ALIAS [VERSION]", Short: "Move an alias to a version", Args: cobra.RangeArgs(2, 3), ValidArgsFunction: a.functionNames(),
+	c := &cobra.Command{Use: "alias NAME ALIAS [VERSION]", Short: "Move an alias to a version", Args: cobra.RangeArgs(2, 3), ValidArgsFunction: a.versionNames,
 		Example: "  fringe alias wsclean stable 3.1.0\n  fringe alias wsclean stable --remove",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := a.client()
@@ -391,7 +395,7 @@ func (a *app) aliasCommand() *cobra.Command {
 				return a.remove(cmd.Context(), cl, path, args[0]+"@"+args[1])
 			}
 			if len(args) != 3 {
-				return fringe.Errorf("alias", fringe.Invalid, "name the version that %s is to mean", args[1])
+				return wrong(cmd, "VERSION is missing: that which %s is to mean", args[1])
 			}
 			fn, err := client.Send[client.Function](cmd.Context(), cl, "PUT", path, map[string]string{"version": args[2]})
 			if err != nil {
@@ -405,7 +409,7 @@ func (a *app) aliasCommand() *cobra.Command {
 
 func (a *app) unpublishCommand() *cobra.Command {
 	return &cobra.Command{Use: "unpublish NAME@VERSION", Short: "Take a version out of the catalogue", Args: cobra.ExactArgs(1),
-		ValidArgsFunction: a.functionNames(),
+		ValidArgsFunction: a.versionNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := a.client()
 			if err != nil {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fringe"
 	"fringe/client"
 )
 
@@ -32,13 +31,13 @@ are ARCHIVED: their records stay. Callers remove their own, operators anybody's.
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			age, err := parseAge(older)
 			if err != nil {
-				return err
+				return wrong(cmd, "--older: %s", err)
 			}
 			body.Older = age.Seconds()
 			if keep != "" {
 				n, err := parseBytes(keep)
 				if err != nil {
-					return err
+					return wrong(cmd, "--keep: %s", err)
 				}
 				body.Keep = &n
 			}
@@ -63,9 +62,9 @@ are ARCHIVED: their records stay. Callers remove their own, operators anybody's.
 
 func collected(w io.Writer, done client.Collected, dry bool) {
 	if len(done.Removed) > 0 {
-		table(w, "NAME SIZE OWNER MADE WHY", func(row func(...any)) {
+		listing(w, "NAME SIZE MADE OWNER WHY", func(row func(...any)) {
 			for _, g := range done.Removed {
-				row(g.DID, bytesText(g.Size), g.Owner, g.Created.Local().Format("2006-01-02 15:04"), g.Why)
+				row(g.DID, bytesText(g.Size), when(g.Created), g.Owner, g.Why)
 			}
 		})
 	}
@@ -103,31 +102,29 @@ beside their own. Data by reference takes nothing.`,
 			var p client.Page[client.Quota]
 			switch {
 			case len(args) > 2:
-				return fringe.Errorf("data quota", fringe.Invalid, "one size is expected after the namespace")
+				return wrong(cmd, "one SIZE is expected after the namespace")
 			case len(args) == 2 || reset && len(args) == 1:
 				var set client.SetQuota
 				if !reset {
 					n, err := parseBytes(args[1])
 					if err != nil {
-						return err
+						return wrong(cmd, "%s", err)
 					}
 					set.Bytes = &n
 				}
 				p, err = client.Send[client.Page[client.Quota]](cmd.Context(), cl, "PUT", path+url.PathEscape(args[0]), set)
 			case reset:
-				return fringe.Errorf("data quota", fringe.Invalid, "name the owner or the namespace whose quota --reset takes back")
+				return wrong(cmd, "OWNER is missing, or --namespace: whose quota --reset takes back")
 			default:
 				p, err = client.Get[client.Page[client.Quota]](cmd.Context(), cl, "/api/v1/quotas", q)
 			}
 			if err != nil {
 				return err
 			}
-			return a.print(p.Items, func(w io.Writer) {
-				table(w, "OWNER NAMESPACE USED QUOTA", func(row func(...any)) {
-					for _, q := range p.Items {
-						row(first(q.Owner, "(all)"), first(q.Namespace, "-"), bytesText(q.Used), quotaText(q))
-					}
-				})
+			return a.list(p.Items, len(p.Items), "nobody has data here or a quota; give one with: fringe data quota OWNER SIZE", "OWNER NAMESPACE USED QUOTA", func(row func(...any)) {
+				for _, q := range p.Items {
+					row(first(q.Owner, "(all)"), first(q.Namespace, "-"), bytesText(q.Used), quotaText(q))
+				}
 			})
 		}}
 	c.Flags().StringVar(&namespace, "namespace", "", "of this namespace, not of an owner")
@@ -155,7 +152,7 @@ func parseAge(s string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
-		return 0, fringe.Errorf("data gc", fringe.Invalid, "%q is not an age; write 30m, 12h or 30d", s)
+		return 0, fmt.Errorf("%q is not an age; write 30m, 12h or 30d", s)
 	}
 	return d, nil
 }
@@ -172,7 +169,7 @@ func parseBytes(s string) (int64, error) {
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || f < 0 || f*factor >= math.MaxInt64 {
-		return 0, fringe.Errorf("data", fringe.Invalid, "%q is not a size; write 500MB, 2GB or 1TB", s)
+		return 0, fmt.Errorf("%q is not a size; write 500MB, 2GB or 1TB", s)
 	}
 	return int64(f * factor), nil
 }

@@ -46,14 +46,15 @@ func (a *app) jobList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(items, func(w io.Writer) {
-				table(w, "JOB FUNCTION PHASE SUBMITTED QUEUE START RUN", func(row func(...any)) {
-					for _, j := range items {
-						row(j.ID, j.Function, j.Phase, j.Submitted.Local().Format("2006-01-02 15:04:05"),
-							seconds(j.Timing.Queue), seconds(j.Timing.Start), seconds(j.Timing.Run))
-					}
-				})
-				moreHint(w, more)
+			none := "there are no jobs yet; make one with: fringe call NAME --async"
+			if len(phases)+len(labels) > 0 || first(function, owner, namespace, after, before) != "" {
+				none = "no job is like this; see all with: fringe job list"
+			}
+			defer a.moreHint(more)
+			return a.list(items, len(items), none, "JOB FUNCTION PHASE RUN SUBMITTED", func(row func(...any)) {
+				for _, j := range items {
+					row(j.ID, j.Function, j.Phase, seconds(j.Timing.Run), when(j.Submitted))
+				}
 			})
 		}}
 	f := c.Flags()
@@ -65,6 +66,8 @@ func (a *app) jobList() *cobra.Command {
 	f.StringVar(&after, "after", "", "only submitted after this time (2026-01-31 or 2026-01-31T12:00:00Z)")
 	f.StringVar(&before, "before", "", "only submitted before this time")
 	f.BoolVar(&all, "all", false, "all pages, not the first only")
+	c.RegisterFlagCompletionFunc("phase", cobra.FixedCompletions(strings.Split("PENDING QUEUED EXECUTING COMPLETED ERROR ABORTED HELD SUSPENDED ARCHIVED", " "), cobra.ShellCompDirectiveNoFileComp))
+	c.RegisterFlagCompletionFunc("function", a.functionNames())
 	return c
 }
 
@@ -79,17 +82,17 @@ func (a *app) getJob(ctx context.Context, id string) (*client.Client, client.Job
 }
 
 func (a *app) jobShow() *cobra.Command {
-	return &cobra.Command{Use: "show ID", Short: "Show a job: its phase, attempts, times, inputs and outputs", Args: cobra.ExactArgs(1),
+	return &cobra.Command{Use: "show ID", ValidArgsFunction: a.jobIDs(), Short: "Show a job: its phase, attempts, times, inputs and outputs", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, j, err := a.getJob(cmd.Context(), args[0])
+			cl, j, err := a.getJob(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			return a.print(j, func(w io.Writer) { showJob(w, &j) })
+			return a.print(j, func(w io.Writer) { showJob(w, &j, outputsOf(cmd.Context(), cl, &j)) })
 		}}
 }
 
-func showJob(w io.Writer, j *client.Job) {
+func showJob(w io.Writer, j *client.Job, of []client.Parameter) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%-10s %s\n", name, fmt.Sprintf(format, args...))
 	}
@@ -123,8 +126,8 @@ func showJob(w io.Writer, j *client.Job) {
 	if j.Destruction != nil {
 		line("goes", "%s", j.Destruction.Local().Format(time.RFC3339))
 	}
-	showValues(w, "inputs", j.Inputs)
-	showValues(w, "outputs", j.Outputs)
+	showValues(w, "inputs", j.Inputs, nil)
+	showValues(w, "outputs", j.Outputs, of)
 	if j.Reused != "" {
 		line("answered", "from the store; made by the job %s", j.Reused)
 	}
@@ -136,9 +139,9 @@ func showJob(w io.Writer, j *client.Job) {
 	}
 }
 
-// showValues writes an input or output object, a value a line; nothing when it
-// is empty.
-func showValues(w io.Writer, what string, doc json.RawMessage) {
+// showValues writes an input or output object, a value a line with its unit;
+// nothing when it is empty.
+func showValues(w io.Writer, what string, doc json.RawMessage, of []client.Parameter) {
 	var values map[string]any
 	if fringe.Unmarshal(doc, &values) != nil || len(values) == 0 {
 		return
@@ -150,7 +153,7 @@ func showValues(w io.Writer, what string, doc json.RawMessage) {
 	}
 	for _, name := range sortedKeys(values) {
 		if values[name] != nil {
-			fmt.Fprintf(w, "  %-*s  %s\n", wide, name, brief(values[name]))
+			fmt.Fprintf(w, "  %-*s  %s\n", wide, name, brief(values[name])+unitText(of, name, values[name]))
 		}
 	}
 }
@@ -162,7 +165,7 @@ func (a *app) jobLog() *cobra.Command {
 }
 
 func (a *app) jobWait() *cobra.Command {
-	return &cobra.Command{Use: "wait ID…", Short: "Wait until jobs have ended; fails when one of them has not completed", Args: cobra.MinimumNArgs(1),
+	return &cobra.Command{Use: "wait ID…", ValidArgsFunction: many(a.jobIDs()), Short: "Wait until jobs have ended; fails when one of them has not completed", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var ended []client.Job
 			failed := false
@@ -225,16 +228,20 @@ func progressText(p *client.Progress) string {
 	return strings.TrimSpace(fmt.Sprintf("[%s%s] %3.0f %%  %s", strings.Repeat("=", done), strings.Repeat(" ", width-done), 100*min(p.Fraction, 1), p.Step))
 }
 
-// each does something to every job that is named.
-func (a *app) each(use, short string, do func(ctx context.Context, cl *client.Client, id string) error) *cobra.Command {
-	return &cobra.Command{Use: use, Short: short, Args: cobra.MinimumNArgs(1),
+// each does something to every job that is named, and says so by the word.
+func (a *app) each(use, short, word string, do func(ctx context.Context, cl *client.Client, id string) error) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, ValidArgsFunction: many(a.jobIDs()), Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := a.client()
 			if err != nil {
 				return err
 			}
 			for _, id := range args {
-				if err := do(cmd.Context(), cl, id); err != nil {
+				err := do(cmd.Context(), cl, id)
+				if err == nil {
+					err = a.print(map[string]string{word: id}, func(w io.Writer) { fmt.Fprintln(w, word, id) })
+				}
+				if err != nil {
 					return err
 				}
 			}
@@ -243,14 +250,14 @@ func (a *app) each(use, short string, do func(ctx context.Context, cl *client.Cl
 }
 
 func (a *app) jobAbort() *cobra.Command {
-	return a.each("abort ID…", "Stop jobs; what they wrote stays", func(ctx context.Context, cl *client.Client, id string) error {
+	return a.each("abort ID…", "Stop jobs; what they wrote stays", "aborted", func(ctx context.Context, cl *client.Client, id string) error {
 		_, err := client.Send[client.Job](ctx, cl, "POST", jobPath(id, "/abort"), struct{}{})
 		return err
 	})
 }
 
 func (a *app) jobDelete() *cobra.Command {
-	return a.each("delete ID…", "Delete jobs with their logs and products; running ones are stopped", func(ctx context.Context, cl *client.Client, id string) error {
+	return a.each("delete ID…", "Delete jobs with their logs and products; running ones are stopped", "deleted", func(ctx context.Context, cl *client.Client, id string) error {
 		return cl.Delete(ctx, jobPath(id))
 	})
 }
@@ -258,7 +265,7 @@ func (a *app) jobDelete() *cobra.Command {
 func (a *app) jobRerun() *cobra.Command {
 	var async bool
 	var tolerance float64
-	c := &cobra.Command{Use: "rerun ID", Short: "Run a job once more, and say whether it makes the same", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "rerun ID", ValidArgsFunction: a.jobIDs(), Short: "Run a job once more, and say whether it makes the same", Args: cobra.ExactArgs(1),
 		Long: `Run a job once more: the same version, the same inputs, nothing from the store.
 When the job had completed, what the two have made is compared: the data of FITS
 files (not their headers), the values of JSON, directories file by file (without
@@ -281,7 +288,7 @@ largest value they may. The exit code is 1 when it is not the same.`,
 				return err
 			}
 			if j.Error != nil || old.Phase != "COMPLETED" {
-				return a.printEnded(cmd.Context(), cl, &j, "")
+				return a.printEnded(cmd.Context(), cl, &j, outputsOf(cmd.Context(), cl, &j), "")
 			}
 			return a.compare(cmd.Context(), cl, [2]fringe.CallID{old.ID, j.ID}, tolerance)
 		}}
@@ -317,7 +324,7 @@ func (a *app) compare(ctx context.Context, cl *client.Client, ids [2]fringe.Call
 func (a *app) jobProvenance() *cobra.Command {
 	var file string
 	var outputs bool
-	c := &cobra.Command{Use: "provenance ID", Short: "Show how a job made what it made, or write it as an RO-Crate", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "provenance ID", ValidArgsFunction: a.jobIDs(), Short: "Show how a job made what it made, or write it as an RO-Crate", Args: cobra.ExactArgs(1),
 		Long: `Show who ran what, when and where, with digests, parameters, checksums and the
 resources used. With --ro-crate all of it is written as a zip archive: an RO-Crate
 of the profile Process Run Crate, with the record, the function's CWL document and
@@ -370,15 +377,19 @@ func (a *app) saveCrate(ctx context.Context, cl *client.Client, id, file string,
 }
 
 func showProvenance(w io.Writer, p *client.Provenance) {
-	showJob(w, &p.Job)
+	showJob(w, &p.Job, p.Function.Outputs)
 	fmt.Fprintf(w, "%-10s the site %s at %s, Fringe %s on %s\n", "where", p.Site, p.URL, p.Server, p.Machine)
 	fmt.Fprintf(w, "%-10s %s\n%-10s %s %s\n", "digest", p.Function.Digest, "in", first(string(p.Environment.Name), "(host)"), p.Environment.Digest)
 	fmt.Fprintln(w)
-	table(w, "DATA NAME SIZE CHECKSUM AT", func(row func(...any)) {
+	table(w, "DATA NAME SIZE AT CHECKSUM", func(row func(...any)) {
 		for i, uses := range [][]client.DataUse{p.Inputs, p.Outputs} {
 			for _, u := range uses {
 				if u.Class != "" {
-					row([]string{"in", "out"}[i], u.Name, bytesText(u.Size), u.Checksum, u.Location)
+					size := bytesText(u.Size)
+					if u.Size == 0 && u.Checksum == "" {
+						size = "-" // not known
+					}
+					row([]string{"in", "out"}[i], u.Name, size, u.Location, u.Checksum)
 				}
 			}
 		}
@@ -387,27 +398,28 @@ func showProvenance(w io.Writer, p *client.Provenance) {
 
 func (a *app) jobResults() *cobra.Command {
 	var outdir string
-	c := &cobra.Command{Use: "results ID", Short: "Show what a job has made; -o brings the files", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "results ID", ValidArgsFunction: a.jobIDs(), Short: "Show what a job has made; -o brings the files", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, j, err := a.getJob(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
+			of := outputsOf(cmd.Context(), cl, &j)
 			if outdir != "" {
-				return a.printEnded(cmd.Context(), cl, &j, outdir)
+				return a.printEnded(cmd.Context(), cl, &j, of, outdir)
 			}
 			p, err := client.Get[client.Page[client.Result]](cmd.Context(), cl, jobPath(args[0], "/results"), nil)
 			if err != nil {
 				return err
 			}
 			return a.print(p.Items, func(w io.Writer) {
-				table(w, "RESULT TYPE SIZE AT", func(row func(...any)) {
+				table(w, "RESULT VALUE SIZE TYPE", func(row func(...any)) {
 					for _, r := range p.Items {
 						if r.Class == "" {
-							row(r.Name, "", "", string(r.Value))
+							row(r.Name, string(r.Value)+unitText(of, r.Name, r.Value), "", "")
 							continue
 						}
-						row(r.Name, strings.TrimSpace(r.Class+" "+r.MediaType), bytesText(r.Size), r.Location)
+						row(r.Name, r.Location, bytesText(r.Size), strings.TrimSpace(r.Class+" "+r.MediaType))
 					}
 				})
 			})
@@ -428,7 +440,7 @@ func (a *app) printAccepted(j *client.Job) error {
 
 // printEnded writes the outputs of a job that has ended, or why it has none,
 // and brings its files to outdir when that is given.
-func (a *app) printEnded(ctx context.Context, cl *client.Client, j *client.Job, outdir string) error {
+func (a *app) printEnded(ctx context.Context, cl *client.Client, j *client.Job, of []client.Parameter, outdir string) error {
 	if j.Error != nil {
 		return j.Error.Err()
 	}
@@ -448,7 +460,17 @@ func (a *app) printEnded(ctx context.Context, cl *client.Client, j *client.Job, 
 	if j.Reused != "" {
 		note = fmt.Sprintf("call %s  from the store; made by the job %s", j.ID, j.Reused)
 	}
-	return a.printOutputs(outputs, note)
+	return a.printOutputs(outputs, of, note)
+}
+
+// outputsOf gives the outputs of a job's interface; none when its version is
+// not in the catalogue any more.
+func outputsOf(ctx context.Context, cl *client.Client, j *client.Job) []client.Parameter {
+	fn, err := client.Get[client.Function](ctx, cl, "/api/v1/functions/"+client.EscapePath(j.Function), nil)
+	if err != nil {
+		return nil
+	}
+	return fn.Outputs
 }
 
 func seconds(s float64) string { return durationText(time.Duration(s * float64(time.Second))) }

@@ -4,8 +4,9 @@
 //
 // Settings come from flags, else the environment (FRINGE_URL, FRINGE_TOKEN,
 // FRINGE_DIR), else the file config.yaml in the user's configuration
-// directory. Exit codes: 0 success, 1 failure of the call or the function, 2
-// wrong use, 33 (cwl-runner) a CWL feature that is not supported.
+// directory. Exit codes: 0 success, 1 what was asked for failed or was refused,
+// 2 the command line is wrong and nothing was asked for, 33 (cwl-runner) a CWL
+// feature that is not supported.
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"fringe"
@@ -47,11 +49,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	} else {
 		explain(stderr, err)
 	}
-	var e *fringe.Error
-	if errors.As(err, &e) {
-		return 1
+	var wrong *misuse
+	if errors.As(err, &wrong) {
+		return 2
 	}
-	return 2
+	return 1
 }
 
 // exitCode is an error that only sets the exit code; all was said already.
@@ -59,37 +61,55 @@ type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit %d", int(c)) }
 
+// failure gives any error as an Error: that of the command line is of the kind
+// Invalid, one that no part named, such as of a file of ours, Unavailable.
+func failure(err error) *fringe.Error {
+	var e *fringe.Error
+	var wrong *misuse
+	switch {
+	case errors.As(err, &wrong):
+		return &fringe.Error{Kind: fringe.Invalid, Message: wrong.said, Cure: "usage: " + wrong.usage}
+	case errors.Is(err, context.Canceled):
+		return &fringe.Error{Kind: fringe.Unavailable, Message: "interrupted"}
+	case !errors.As(err, &e):
+		return &fringe.Error{Kind: fringe.Unavailable, Message: err.Error()}
+	case e.Message == "":
+		e = fringe.E(e.Op, e)
+		e.Message = err.Error()
+	}
+	return e
+}
+
 // problem gives the document that a site would answer with.
 func problem(err error) client.Problem {
-	e := fringe.Errorf("", fringe.Invalid, "%s", err)
-	errors.As(err, &e)
-	p := client.Problem{Type: "urn:fringe:problem:" + string(e.Kind), Detail: e.Message, Component: e.Component, Pointer: e.Pointer, Cure: e.Cure}
-	if p.Detail == "" {
-		p.Detail = err.Error()
-	}
-	return p
+	e := failure(err)
+	return client.Problem{Type: "urn:fringe:problem:" + string(e.Kind), Detail: e.Message, Component: e.Part(), Pointer: e.Pointer, Cure: e.Cure, Call: e.Call}
 }
 
 // explain writes err as a user reads it: what failed, where, what to do.
 func explain(w io.Writer, err error) {
-	var e *fringe.Error
-	if !errors.As(err, &e) {
-		fmt.Fprintln(w, "fringe:", err)
+	var wrong *misuse
+	if errors.As(err, &wrong) {
+		fmt.Fprintf(w, "fringe: %s\n  usage:     %s\n", wrong.said, wrong.usage)
 		return
 	}
-	msg := e.Message
-	if msg == "" {
-		msg = err.Error()
-	}
-	fmt.Fprintf(w, "fringe: %s\n", msg)
+	e := failure(err)
+	part := e.Part()
+	fmt.Fprintf(w, "fringe: %s\n", e.Message)
 	if e.Pointer != "" {
-		fmt.Fprintf(w, "  input:     %s\n", e.Pointer)
+		fmt.Fprintf(w, "  input:     %s\n", strings.TrimPrefix(e.Pointer, "/"))
 	}
-	if e.Component != "" {
-		fmt.Fprintf(w, "  failed in: %s\n", e.Component)
+	if part != "" {
+		fmt.Fprintf(w, "  failed in: %s\n", part)
+	}
+	if e.Call != "" && part != "" {
+		fmt.Fprintf(w, "  call:      %s\n", e.Call)
 	}
 	if e.Cure != "" {
 		fmt.Fprintf(w, "  to do:     %s\n", e.Cure)
+	}
+	if e.Call != "" && e.Kind == fringe.Failed && !strings.Contains(e.Cure, "fringe logs") {
+		fmt.Fprintf(w, "  log:       fringe logs %s\n", e.Call)
 	}
 	if e.RetryAfter > 0 {
 		fmt.Fprintf(w, "  try again: in %s\n", e.RetryAfter)

@@ -38,7 +38,7 @@ func newRootCommand(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "fringe",
 		Short:         "Serverless functions for radio astronomy, run where the data is",
-		Long:          "Serverless functions for radio astronomy, run where the data is.\n\nStart a site with 'fringe serve', publish functions with 'fringe publish', call them with 'fringe call'.",
+		Long:          "Serverless functions for radio astronomy, run where the data is.\n\nStart a site with 'fringe serve', publish functions with 'fringe publish', call them with 'fringe call'.\n\nExit codes: 0 success; 1 what was asked for failed or was refused; 2 the command\nline is wrong and nothing was asked for. With --json errors are JSON, too.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       server.Version(),
@@ -65,6 +65,9 @@ func newRootCommand(stdout, stderr io.Writer) *cobra.Command {
 	add("functions", a.publishCommand(), a.functionsCommand(), a.describeCommand(), a.aliasCommand(), a.unpublishCommand(),
 		a.callCommand(), a.jobCommand(), a.logsCommand(), newCWLRunnerCommand())
 	add("data", a.dataCommand())
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
+	root.InitDefaultCompletionCmd()
+	strict(root)
 	return root
 }
 
@@ -143,9 +146,44 @@ func (a *app) remove(ctx context.Context, cl *client.Client, path, name string) 
 	return a.print(map[string]string{"removed": name}, func(w io.Writer) { fmt.Fprintln(w, "removed", name) })
 }
 
+// list writes the n items of v: as JSON, or as a table whose lines are cut at
+// the edge of a terminal. When there are none it is said to people, with what
+// to do.
+func (a *app) list(v any, n int, none, heading string, rows func(row func(cells ...any))) error {
+	if n == 0 && !a.json {
+		fmt.Fprintln(a.stderr, none)
+		return nil
+	}
+	return a.print(v, func(w io.Writer) { listing(w, heading, rows) })
+}
+
+// listing is a table whose lines are cut at the edge of a terminal.
+func listing(w io.Writer, heading string, rows func(row func(cells ...any))) {
+	width := 0
+	if terminal(w) {
+		width, _, _ = term.GetSize(int(w.(*os.File).Fd()))
+	}
+	columns(w, width, heading, rows)
+}
+
+// cut shortens a line to the width, if there is one, but never its first word.
+func cut(line string, width int) string {
+	line = strings.TrimRight(line, " \n")
+	first, _, _ := strings.Cut(line, " ")
+	if r := []rune(line); width > 0 && len(r) > width {
+		line = string(r[:max(width-1, len([]rune(first)))]) + "…"
+	}
+	return line + "\n"
+}
+
 // table writes rows under a heading in aligned columns.
 func table(w io.Writer, heading string, rows func(row func(cells ...any))) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	columns(w, 0, heading, rows)
+}
+
+func columns(w io.Writer, width int, heading string, rows func(row func(cells ...any))) {
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, strings.ReplaceAll(heading, " ", "\t"))
 	rows(func(cells ...any) {
 		for i, c := range cells {
@@ -157,6 +195,9 @@ func table(w io.Writer, heading string, rows func(row func(cells ...any))) {
 		fmt.Fprintln(t)
 	})
 	t.Flush()
+	for line := range strings.Lines(b.String()) {
+		io.WriteString(w, cut(line, width))
+	}
 }
 
 // terminal says whether w is a terminal: progress is drawn only there.

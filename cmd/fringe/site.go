@@ -162,6 +162,7 @@ func (a *app) tokenCommand() *cobra.Command {
 			return a.print(t, func(w io.Writer) { fmt.Fprintln(w, t.Secret) })
 		}}
 	create.Flags().StringVar(&role, "role", "caller", "reader, caller, publisher or operator")
+	create.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{"reader", "caller", "publisher", "operator"}, cobra.ShellCompDirectiveNoFileComp))
 	create.Flags().StringVar(&namespace, "namespace", "", "the project that its jobs and data count for, in shares and quotas")
 	create.Flags().Float64Var(&days, "days", 0, "days until it expires; 0 is never")
 	list := &cobra.Command{Use: "list", Short: "List tokens", Args: cobra.NoArgs,
@@ -174,15 +175,13 @@ func (a *app) tokenCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(p.Items, func(w io.Writer) {
-				table(w, "ID NAME ROLE NAMESPACE CREATED EXPIRES USED", func(row func(...any)) {
-					for _, t := range p.Items {
-						row(t.ID, t.Name, t.Role, first(t.Namespace, "-"), day(&t.Created), day(t.Expires), day(t.Used))
-					}
-				})
+			return a.list(p.Items, len(p.Items), "there are no tokens; make one with: fringe token create NAME", "ID NAME ROLE NAMESPACE CREATED EXPIRES USED", func(row func(...any)) {
+				for _, t := range p.Items {
+					row(t.ID, t.Name, t.Role, first(t.Namespace, "-"), day(&t.Created), day(t.Expires), day(t.Used))
+				}
 			})
 		}}
-	revoke := &cobra.Command{Use: "revoke NAME|ID", Short: "Make a token worthless at once", Args: cobra.ExactArgs(1),
+	revoke := &cobra.Command{Use: "revoke NAME|ID", ValidArgsFunction: a.tokenNames(), Short: "Make a token worthless at once", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := a.client()
 			if err != nil {
@@ -198,7 +197,15 @@ func day(t *time.Time) string {
 	if t == nil || t.IsZero() {
 		return "-"
 	}
-	return t.Local().Format("2006-01-02 15:04")
+	return t.Local().Format(time.DateOnly)
+}
+
+// when tells a time of today by the clock, others by the day.
+func when(t time.Time) string {
+	if t = t.Local(); t.Format(time.DateOnly) == time.Now().Format(time.DateOnly) {
+		return t.Format(time.TimeOnly)
+	}
+	return t.Format(time.DateOnly)
 }
 
 func sortedKeys[V any](m map[string]V) []string {
@@ -234,12 +241,10 @@ func (a *app) envCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(items, func(w io.Writer) {
-				table(w, "ENVIRONMENT CONTRACT PACKAGES DIGEST", func(row func(...any)) {
-					for _, e := range items {
-						row(e.Name, e.Contract, len(e.Packages), short(e.Digest))
-					}
-				})
+			return a.list(items, len(items), "there are no environments yet; build one with: fringe env build PATH", "ENVIRONMENT CONTRACT PACKAGES DIGEST", func(row func(...any)) {
+				for _, e := range items {
+					row(e.Name, e.Contract, len(e.Packages), short(e.Digest))
+				}
 			})
 		}}
 	show := &cobra.Command{Use: "show NAME", ValidArgsFunction: a.environmentNames(), Short: "Show an environment with its exact packages", Args: cobra.ExactArgs(1),
@@ -338,7 +343,7 @@ func declarationForm(file string) (*bytes.Buffer, string, error) {
 func (a *app) buildEnvironment(ctx context.Context, cl *client.Client, file string) error {
 	form, kind, err := declarationForm(file)
 	if err != nil {
-		return &fringe.Error{Op: "env build", Kind: fringe.NotFound, Component: fringe.Build, Err: err,
+		return &fringe.Error{Op: "env build", Kind: fringe.NotFound, Err: err,
 			Message: "there is no environment declaration " + file, Cure: "give an environment.yaml or a directory that has one"}
 	}
 	res, err := cl.Do(ctx, client.Request{Method: "POST", Path: "/api/v1/environments", Query: url.Values{"file": {file}}, Body: form,
@@ -371,7 +376,7 @@ func (a *app) buildEnvironment(ctx context.Context, cl *client.Client, file stri
 func (a *app) logsCommand() *cobra.Command {
 	var follow bool
 	var stream string
-	c := &cobra.Command{Use: "logs CALL", Short: "Show what a call wrote; -f while it runs", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "logs CALL", ValidArgsFunction: a.jobIDs(), Short: "Show what a call wrote; -f while it runs", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := a.client()
 			if err != nil {

@@ -26,7 +26,7 @@ func (s *Service) job(r *request) (jobs.Job, error) {
 	j, err := s.cfg.Jobs.Get(r.Context(), id)
 	p := fringe.PrincipalOf(r.Context())
 	if err == nil && (j.Function != r.version.Name || j.Owner != p.Name && !p.Role.Includes(fringe.Operator)) {
-		return jobs.Job{}, fringe.Errorf("uws.job", fringe.NotFound, "there is no call %q", id)
+		return jobs.Job{}, fringe.Errorf("uws.job", fringe.NotFound, "there is no job %q", id)
 	}
 	return j, err
 }
