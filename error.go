@@ -1,6 +1,7 @@
 package fringe
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -119,3 +120,7 @@ func KindOf(err error) Kind {
 	}
 	return Internal
 }
+
+// Gone says whether err is that the caller has left before the answer: it is
+// nobody's fault, and nobody reads what is said of it.
+func Gone(err error) bool { return KindOf(err) == Internal && errors.Is(err, context.Canceled) }

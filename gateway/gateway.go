@@ -60,7 +60,7 @@ type Surface interface {
 // Observation is what is measured of one call.
 type Observation struct {
 	Function fringe.FunctionName
-	Outcome  string // "ok", or the kind of the error
+	Outcome  string // "ok", "gone" when the client has left, or the kind of the error
 	Timing   site.Timing
 	Cold     bool
 	In, Out  int64 // bytes of the bodies

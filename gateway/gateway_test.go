@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"fringe"
 	"fringe/client"
@@ -331,6 +333,20 @@ func TestFilesUpAndDown(t *testing.T) {
 	if pix := got.(*image.Gray).Pix; !bytes.Equal(pix, []byte{40, 50, 60, 10, 20, 30}) {
 		t.Errorf("the picture has %v", pix)
 	}
+	body, kind = form(t, map[string]string{"@image": encoded.String()})
+	a = send(t, s, "POST", "/function/flip", body, kind, "Accept: application/json", "X-Fringe-Namespace: survey")
+	var made struct{ Image struct{ Location string } }
+	if err := json.Unmarshal(a.body, &made); err != nil {
+		t.Fatal(err, string(a.body))
+	}
+	if d, err := client.Get[client.Dataset](t.Context(), s.Client, "/api/v1/datasets/"+made.Image.Location, nil); err != nil || d.Namespace != "survey" {
+		t.Errorf("the product of a call that counts for a namespace is %+v, %v", d, err)
+	}
+	_, err = s.As("stranger", fringe.Caller).Do(t.Context(), client.Request{Method: "POST", Path: "/function/flip",
+		Header: http.Header{"X-Fringe-Namespace": {"survey"}, "Content-Type": {"application/json"}}, Body: strings.NewReader("{}")})
+	if fringe.KindOf(err) != fringe.Denied {
+		t.Errorf("a stranger's call for that namespace = %v, want denied", err)
+	}
 	for accept, want := range map[string]string{
 		"":                                   "application/json",
 		"*/*":                                "application/json",
@@ -474,6 +490,9 @@ func TestClientGone(t *testing.T) {
 	}
 	task := leave("patient-task", "task")
 	leave("patient-service", "never")
+	servertest.Eventually(t, "the call is counted as one whose client left", func() bool {
+		return strings.Contains(string(send(t, s, "GET", "/metrics", nil).body), `fringe_calls_total{function="patient-service",outcome="gone"} 1`)
+	})
 	write(t, filepath.Join(dir, "next"), "")
 	if a := send(t, s, "POST", "/function/patient-service", strings.NewReader(inputs("next"))); a.status != 200 {
 		t.Errorf("the call after an abandoned one = %d %s", a.status, a.body)
@@ -493,6 +512,73 @@ func TestClientGone(t *testing.T) {
 	})
 	if log := s.Log(); !strings.Contains(log, `"trace":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"`) {
 		t.Error("the server's log does not tell the trace of the calls")
+	}
+}
+
+// A call that cannot wait for an instance is refused before its body is read:
+// whoever has announced gigabytes is answered at once, and nothing is stored.
+func TestRefusedBeforeItsBody(t *testing.T) {
+	cfg := servertest.Config(t.TempDir())
+	cfg.CPU, cfg.Queue = 1, 1
+	s := servertest.Start(t, cfg)
+	s.Python()
+	s.Service("reader", strings.NewReplacer("SHAPE", "service", `"max": 1`, `"max": 1, "queue": 1`).Replace(patient))
+	s.Tool("hold", "baseCommand: [sh, -c, 'while ! [ -e \"$0/all\" ]; do sleep 0.05; done']\n"+
+		"requirements: {ResourceRequirement: {coresMin: 1}}\ninputs: {gate: {type: Directory, inputBinding: {position: 1}}, text: File?, n: int?}\noutputs: []\n")
+	dir := t.TempDir()
+	inputs := func(more string) string {
+		return fmt.Sprintf(`{"gate": {"class": "Directory", "location": "file://%s"}, %s}`, dir, more)
+	}
+	ended := make(chan answer, 2)
+	for n, wait := range []string{`state="busy"} 1`, `fringe_queue_length{function="reader@1.0.0"} 1`} {
+		go func() { ended <- send(t, s, "POST", "/function/reader", strings.NewReader(inputs(`"word": "all"`))) }()
+		servertest.Eventually(t, fmt.Sprintf("call %d is there", n), func() bool {
+			return strings.Contains(string(send(t, s, "GET", "/metrics", nil).body), wait)
+		})
+	}
+	for n, phase := range []string{"EXECUTING", "QUEUED"} {
+		if a := send(t, s, "POST", "/async-function/hold", strings.NewReader(inputs(fmt.Sprintf(`"n": %d`, n)))); a.status != 202 {
+			t.Fatalf("job %d = %d %s", n, a.status, a.body)
+		}
+		servertest.Eventually(t, fmt.Sprintf("job %d is there", n), func() bool { return len(s.Jobs(phase)) == 1 })
+	}
+	for name, head := range map[string]string{
+		"Announced": "POST /function/reader HTTP/1.1\r\nContent-Length: 1000000000\r\n",
+		"Small":     "POST /function/reader HTTP/1.1\r\nContent-Length: 1000\r\n",
+		"Chunked":   "POST /function/reader HTTP/1.1\r\nTransfer-Encoding: chunked\r\n",
+		"Expect":    "POST /function/reader HTTP/1.1\r\nContent-Length: 1000000000\r\nExpect: 100-continue\r\n",
+		"Task":      "POST /function/hold HTTP/1.1\r\nContent-Length: 1000000000\r\n",
+		"Job":       "POST /async-function/hold HTTP/1.1\r\nContent-Length: 1000000000\r\nExpect: 100-continue\r\n",
+		"DALI":      "POST /uws/hold/sync HTTP/1.1\r\nContent-Length: 1000000000\r\nExpect: 100-continue\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := dial(t, s)
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(time.Minute))
+			fmt.Fprintf(conn, "%sHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: multipart/form-data; boundary=xyz\r\n\r\n", head, s.Token)
+			if name != "Expect" && name != "Job" && name != "DALI" {
+				begun := "--xyz\r\nContent-Disposition: form-data; name=\"text\"; filename=\"t\"\r\n\r\nbegun"
+				if name == "Chunked" {
+					begun = fmt.Sprintf("%x\r\n%s\r\n", len(begun), begun)
+				}
+				io.WriteString(conn, begun)
+			}
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.StatusCode != 429 || res.Header.Get("Retry-After") == "" {
+				b, _ := io.ReadAll(res.Body)
+				t.Errorf("the answer is %d %v %s, want 429 with Retry-After", res.StatusCode, res.Header, b)
+			}
+		})
+	}
+	noUploadsLeft(t, s)
+	write(t, filepath.Join(dir, "all"), "")
+	for range 2 {
+		if a := <-ended; a.status != 200 {
+			t.Errorf("a call that was let in = %d %s", a.status, a.body)
+		}
 	}
 }
 

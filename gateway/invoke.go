@@ -38,7 +38,7 @@ func (g *Gateway) invoke(w http.ResponseWriter, r *http.Request) error {
 	req := site.Request{ID: id, Version: v, Trace: traceOf(r)}
 	body := &counted{r: r.Body}
 	r.Body = body
-	seen := Observation{Function: v.Name, Outcome: "ok"}
+	seen := Observation{Function: v.Name}
 	a, err := g.call1(w, r, &req)
 	if a != nil {
 		seen.Timing, seen.Cold = a.Timing, a.Cold
@@ -48,10 +48,7 @@ func (g *Gateway) invoke(w http.ResponseWriter, r *http.Request) error {
 		err = g.writeAnswer(out, r, v, a)
 		seen.Out = out.n
 	}
-	if err != nil {
-		seen.Outcome = string(fringe.KindOf(err))
-	}
-	seen.In = body.n
+	seen.Outcome, seen.In = OutcomeOf(err), body.n
 	g.cfg.Observe(seen)
 	g.logCall(r.Context(), req, seen)
 	return err
@@ -90,6 +87,7 @@ func traceOf(r *http.Request) string {
 
 // call1 reads the request as the function takes it and makes the call.
 func (g *Gateway) call1(w http.ResponseWriter, r *http.Request, req *site.Request) (*site.Answer, error) {
+	req.Options.Namespace = r.Header.Get(spaceHeader)
 	if req.Version.Raw {
 		req.Raw = &fringe.Call{Method: r.Method, Path: "/" + r.PathValue("path"), Query: r.URL.RawQuery, Header: forwarded(r),
 			Body: r.Body, Length: r.ContentLength}
@@ -105,6 +103,11 @@ func (g *Gateway) call1(w http.ResponseWriter, r *http.Request, req *site.Reques
 			return nil, err
 		}
 	}
+	leave, err := g.expect(w, r, req, false)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	direct, err := takeObject(r, req)
 	if err == nil && !direct {
 		err = g.readInputs(w, r, req)
@@ -118,6 +121,21 @@ func (g *Gateway) call1(w http.ResponseWriter, r *http.Request, req *site.Reques
 		g.release(req)
 	}
 	return a, err
+}
+
+// expect asks the site whether it would take a call, before its body is read
+// unless that is small: a client whose call is refused gets the answer without
+// sending more of it. The call is to be left when it has ended.
+func (g *Gateway) expect(w http.ResponseWriter, r *http.Request, req *site.Request, queued bool) (leave func(), err error) {
+	if n := r.ContentLength; n == 0 || n > 0 && n <= smallObject && r.Header.Get("Content-Type") == jsonType {
+		return func() {}, nil
+	}
+	leave, err = g.cfg.Site.Expect(r.Context(), req, queued, r.ContentLength)
+	if err != nil {
+		// Else the server would wait for the body before it answers.
+		http.NewResponseController(w).EnableFullDuplex()
+	}
+	return leave, err
 }
 
 // release removes the uploads of a call that nobody owns any more; a task owns

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -15,13 +14,11 @@ import (
 
 // statusOf is the one table from kinds to HTTP status codes.
 func statusOf(err error) int {
-	var e *fringe.Error
-	if !errors.As(err, &e) {
-		e = &fringe.Error{Kind: fringe.Internal}
-	}
-	if e.Kind == fringe.Internal && errors.Is(err, context.Canceled) {
+	if fringe.Gone(err) {
 		return 499 // the client closed the request; nobody reads this
 	}
+	e := &fringe.Error{Kind: fringe.Internal}
+	errors.As(err, &e)
 	switch e.Kind {
 	case fringe.Invalid:
 		return http.StatusUnprocessableEntity
@@ -47,6 +44,17 @@ func statusOf(err error) int {
 		}
 	}
 	return http.StatusInternalServerError
+}
+
+// OutcomeOf gives the outcome of a call that an Observation tells.
+func OutcomeOf(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case fringe.Gone(err):
+		return "gone"
+	}
+	return string(fringe.KindOf(err))
 }
 
 // titles are the short names of the kinds in problem documents.
@@ -98,7 +106,7 @@ func (g *Gateway) writeProblem(w http.ResponseWriter, r *http.Request, err error
 	switch {
 	case p.Status >= 500:
 		level = slog.LevelWarn
-	case p.Status == http.StatusTooManyRequests: // metrics count them
+	case p.Status == http.StatusTooManyRequests || fringe.Gone(err): // metrics count them
 		level = slog.LevelDebug
 	}
 	g.log.Log(r.Context(), level, "problem", "method", r.Method, "path", r.URL.Path, "status", p.Status, "call", p.Call,

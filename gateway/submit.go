@@ -34,6 +34,11 @@ func (g *Gateway) asJob(w http.ResponseWriter, r *http.Request, v *catalogue.Ver
 	}
 	req := site.Request{ID: site.NewCallID(), Version: v, Trace: traceOf(r)}
 	if !v.Raw {
+		leave, err := g.expect(w, r, &req, true)
+		if err != nil {
+			return err
+		}
+		defer leave()
 		if err := g.readInputs(w, r, &req); err != nil {
 			g.release(&req)
 			return err

@@ -46,6 +46,15 @@ func newQueue(most, perOwner int) *queue {
 func (q *queue) reserve(op string, g group) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if err := q.roomLocked(op, g.owner); err != nil {
+		return err
+	}
+	q.addLocked(g)
+	return nil
+}
+
+// roomLocked fails with Busy when there is no place for one more.
+func (q *queue) roomLocked(op, owner string) error {
 	busy := func(format string, args ...any) error {
 		return &fringe.Error{Op: op, Kind: fringe.Busy, Component: fringe.Engine, Message: fmt.Sprintf(format, args...),
 			Cure: "send the same call again after the time in Retry-After", RetryAfter: time.Second}
@@ -53,10 +62,9 @@ func (q *queue) reserve(op string, g group) error {
 	if q.most > 0 && q.total >= q.most {
 		return busy("the site is full: %d jobs wait", q.total)
 	}
-	if q.perOwner > 0 && q.owners[g.owner] >= q.perOwner {
-		return busy("%d of your jobs wait already", q.owners[g.owner])
+	if q.perOwner > 0 && q.owners[owner] >= q.perOwner {
+		return busy("%d of your jobs wait already", q.owners[owner])
 	}
-	q.addLocked(g)
 	return nil
 }
 
@@ -140,6 +148,14 @@ func (j *Jobs) QueuedCount() int {
 	j.queue.mu.Lock()
 	defer j.queue.mu.Unlock()
 	return j.queue.total
+}
+
+// Room says whether a job of the principal would find a place in the queue now;
+// else the error is Busy, as of Submit.
+func (j *Jobs) Room(ctx context.Context) error {
+	j.queue.mu.Lock()
+	defer j.queue.mu.Unlock()
+	return j.queue.roomLocked("jobs.Room", fringe.PrincipalOf(ctx).Name)
 }
 
 // countQueued counts what waits in the store.

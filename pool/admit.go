@@ -25,6 +25,70 @@ func (p *Pool) Admits(ctx context.Context, c *fringe.Call) error {
 	return p.refusal(v, c, fringe.PrincipalOf(ctx).Name, time.Now())
 }
 
+// coming are the calls of a version that were let in before their bodies were
+// read: they have their places, as if they waited already.
+type coming struct {
+	by     map[fringe.CallID]string // the principal of each
+	owners map[string]int           // calls of each principal
+}
+
+// Expect lets a call in whose body is still to be read: the error is the one
+// that Invoke would give, and counts as its; without one, Invoke of the call
+// with this ID does not refuse it. Its place is kept until then, or until leave
+// is called, which is harmless afterwards. While an instance is idle a principal
+// may have DefaultQueue of them in any case: bodies that come slowly keep
+// nobody waiting.
+func (p *Pool) Expect(ctx context.Context, c *fringe.Call) (leave func(), err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.draining {
+		return nil, errDraining()
+	}
+	v, owner := p.version(c.Function), fringe.PrincipalOf(ctx).Name
+	if !v.idle() || v.coming.owners[owner] >= DefaultQueue {
+		if err := p.refusal(v, c, owner, time.Now()); err != nil {
+			return nil, err
+		}
+	}
+	if k := v.promises.of(c.Same); k != nil {
+		v.promises.end(k)
+	}
+	v.coming.add(c.ID, owner)
+	p.held.add(owner, hold{calls: 1})
+	id := c.ID
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.arrived(v, id)
+	}, nil
+}
+
+// arrived takes a call out of those that come; false when it is not of them.
+// The caller holds mu.
+func (p *Pool) arrived(v *version, id fringe.CallID) bool {
+	owner, known := v.coming.by[id]
+	if known {
+		v.coming.remove(id, owner)
+		p.held.add(owner, hold{calls: -1})
+	}
+	return known
+}
+
+func (c *coming) add(id fringe.CallID, owner string) {
+	if c.by == nil {
+		c.by, c.owners = map[fringe.CallID]string{}, map[string]int{}
+	}
+	c.by[id] = owner
+	c.owners[owner]++
+}
+
+func (c *coming) remove(id fringe.CallID, owner string) {
+	delete(c.by, id)
+	if c.owners[owner]--; c.owners[owner] == 0 {
+		delete(c.owners, owner)
+	}
+}
+
 // idle says whether an instance can take a call at once.
 func (v *version) idle() bool {
 	for _, i := range v.live {
@@ -76,8 +140,9 @@ func (p *Pool) refusal(v *version, c *fringe.Call, owner string, now time.Time) 
 // lineOf gives what decides whether a call of the principal may wait. The
 // caller holds mu.
 func (p *Pool) lineOf(v *version, owner string, now time.Time) line {
-	l := line{waiting: v.queue.len, promised: len(v.promises.by), ownPromised: v.promises.owners[owner], floor: v.policy.Queue, wait: p.cfg.MaxWait}
+	l := line{waiting: v.queue.len + len(v.coming.by), promised: len(v.promises.by), ownPromised: v.promises.owners[owner], floor: v.policy.Queue, wait: p.cfg.MaxWait}
 	l.own, l.others = v.queue.own(owner)
+	l.own += v.coming.owners[owner]
 	may := len(v.live) + v.starting
 	may += max(0, min(v.policy.Max-may, p.cfg.Max-p.total))
 	l.slots = max(may, 1) * v.policy.Concurrency

@@ -126,6 +126,7 @@ type version struct {
 	starting int
 	queue    queue
 	promises promises
+	coming   coming
 	slots    int // calls that are with an instance
 
 	mean    time.Duration // moving mean of the calls' duration; 0: none has ended
@@ -319,6 +320,9 @@ func (p *Pool) acquire(ctx context.Context, c *fringe.Call, waits *waited, first
 	v := p.version(c.Function)
 	if i := p.take(v, c); i != nil {
 		v.warm++
+		if len(v.coming.by) > 0 {
+			p.arrived(v, c.ID)
+		}
 		if v.policy.Uses > 0 {
 			p.need(v)
 			p.grow(time.Now())
@@ -544,8 +548,10 @@ func (v *version) learn(d time.Duration) {
 // caller holds mu.
 func (p *Pool) enqueue(v *version, c *fringe.Call, owner string) (*waiter, error) {
 	now := time.Now()
-	if err := p.refusal(v, c, owner, now); err != nil {
-		return nil, err
+	if !p.arrived(v, c.ID) {
+		if err := p.refusal(v, c, owner, now); err != nil {
+			return nil, err
+		}
 	}
 	if k := v.promises.of(c.Same); k != nil {
 		v.promises.end(k)

@@ -566,6 +566,72 @@ func TestWaiting(t *testing.T) {
 	})
 }
 
+// A call that was let in before its body was read has its place, also when it
+// comes late; the place counts as taken, and one that is left is free again.
+func TestExpectedCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{callTime: time.Minute}
+		p := open(t, s, pool.Config{})
+		fn := function("f", fringe.Warm{Max: 1, Queue: 3})
+		ctx := context.Background()
+		go call(p, fn)
+		synctest.Wait()
+		expect := func(id string) (func(), error) {
+			return p.Expect(ctx, &fringe.Call{ID: fringe.CallID(id), Function: fn})
+		}
+		leave, err := expect("left")
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept, err := expect("kept")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go call(p, fn)
+		synctest.Wait()
+		for what, err := range map[string]error{"Admits": p.Admits(ctx, &fringe.Call{Function: fn}), "Expect": second(expect("full")), "Invoke": third(call(p, fn))} {
+			if fringe.KindOf(err) != fringe.Busy {
+				t.Errorf("%s() with one that waits and two that come = %v, want busy", what, err)
+			}
+		}
+		leave()
+		leave()
+		go call(p, fn)
+		synctest.Wait()
+		answered := make(chan error, 1)
+		go func() {
+			_, err := p.Invoke(ctx, &fringe.Call{ID: "kept", Function: fn})
+			answered <- err
+		}()
+		if err := <-answered; err != nil {
+			t.Errorf("Invoke() of the one that kept its place = %v", err)
+		}
+		kept()
+		many(p, fn, 1) // those that wait are served
+		for n := range pool.DefaultQueue {
+			if _, err := expect(fmt.Sprint("idle", n)); err != nil {
+				t.Fatalf("Expect() of the call %d while an instance is idle = %v", n, err)
+			}
+		}
+		if _, err := expect("one more"); fringe.KindOf(err) != fringe.Busy {
+			t.Errorf("Expect() of one more than may come = %v, want busy", err)
+		}
+		go p.Invoke(ctx, &fringe.Call{ID: "idle0", Function: fn}) // finds an instance at once
+		synctest.Wait()
+		for n := range pool.DefaultQueue - 3 {
+			go p.Invoke(ctx, &fringe.Call{ID: fringe.CallID(fmt.Sprint("idle", n+1)), Function: fn})
+		}
+		synctest.Wait()
+		if st := stats(t, p, fn); st.Queued != pool.DefaultQueue-3 {
+			t.Errorf("%d calls wait, want %d that were let in", st.Queued, pool.DefaultQueue-3)
+		}
+	})
+}
+
+func second(_ func(), err error) error { return err }
+
+func third(_ string, _ *fringe.Result, err error) error { return err }
+
 func TestPrincipalsTakeTurns(t *testing.T) {
 	t.Run("OrderOfEach", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

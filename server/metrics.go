@@ -49,7 +49,7 @@ func newMetrics(l *site.Local) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fringe_calls_total",
-			Help: "Calls by function and outcome (ok, or the kind of the error)."}, []string{"function", "outcome"}),
+			Help: "Calls by function and outcome (ok, gone when the client left before the answer, or the kind of the error)."}, []string{"function", "outcome"}),
 		starts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fringe_starts_total",
 			Help: "Calls by function and whether an instance was started for them (cold) or one was there (warm)."}, []string{"function", "start"}),
 		phases: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "fringe_call_seconds",

@@ -51,12 +51,9 @@ func (s *Server) surfaces(au *auth.Auth, ca *catalogue.Catalogue, m *metrics) (m
 func (m *metrics) observed(call func(context.Context, site.Request) (*site.Answer, error)) func(context.Context, site.Request) (*site.Answer, error) {
 	return func(ctx context.Context, r site.Request) (*site.Answer, error) {
 		a, err := call(ctx, r)
-		o := gateway.Observation{Function: r.Version.Name, Outcome: "ok"}
+		o := gateway.Observation{Function: r.Version.Name, Outcome: gateway.OutcomeOf(err)}
 		if a != nil {
 			o.Timing, o.Cold = a.Timing, a.Cold
-		}
-		if err != nil {
-			o.Outcome = string(fringe.KindOf(err))
 		}
 		m.observe(o)
 		return a, err

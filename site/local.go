@@ -171,7 +171,7 @@ type Request struct {
 	Uploads map[string]string // location "upload:KEY" → a spooled file of this call
 	Trace   string            // the caller's trace context; empty: none
 	Raw     *fringe.Call      // raw functions: method, path, query, header, body
-	Options Options           // of the job that a task is
+	Options Options           // of the job that a task is; of a service's call the namespace counts
 
 	fence int64  // of the job's attempt that this call is; 0: of none
 	same  uint64 // fringe.Call.Same; 0 while it is not known
@@ -211,10 +211,34 @@ func (a *Answer) Object() (map[string]any, error) {
 	return o, nil
 }
 
+// Expect says whether a call would be taken now whose body of length bytes is
+// still to be read; -1: they are not known. The error is the one that it would
+// end with. A service's call keeps its place until it is made, or until leave is
+// called; what is to become a job, as queued says, has none, and may still find
+// the queue full.
+func (l *Local) Expect(ctx context.Context, r *Request, queued bool, length int64) (leave func(), err error) {
+	if queued || r.Version.Shape == fringe.Task {
+		if err := l.cfg.Jobs.Room(ctx); err != nil {
+			return nil, l.after(fringe.E("site.Expect", err))
+		}
+		return func() {}, nil
+	}
+	r.same = l.same(ctx, r) + uint64(length) // what it asks is not known yet
+	return l.pool.Expect(ctx, &fringe.Call{ID: r.ID, Function: &r.Version.Function, Same: r.same})
+}
+
 // Call runs the function and waits for the answer. When ctx ends first, a
 // service call is given up and a task goes on as a job.
 func (l *Local) Call(ctx context.Context, r Request) (*Answer, error) {
 	v := r.Version
+	if ns := r.Options.Namespace; ns != "" && v.Shape == fringe.Service {
+		p := fringe.PrincipalOf(ctx)
+		if err := mayUse("site.Call", p, ns); err != nil {
+			return nil, err
+		}
+		p.Namespace = ns
+		ctx = fringe.WithPrincipal(ctx, p)
+	}
 	if v.Raw {
 		return l.callRaw(ctx, r)
 	}
@@ -224,9 +248,11 @@ func (l *Local) Call(ctx context.Context, r Request) (*Answer, error) {
 	if r.Object != nil {
 		return l.callService(ctx, r, nil, false)
 	}
-	r.same = l.same(ctx, &r)
-	if err := l.pool.Admits(ctx, &fringe.Call{Function: &v.Function, Same: r.same}); err != nil {
-		return nil, err
+	if r.same == 0 {
+		r.same = l.same(ctx, &r)
+		if err := l.pool.Admits(ctx, &fringe.Call{Function: &v.Function, Same: r.same}); err != nil {
+			return nil, err
+		}
 	}
 	inputs, err := v.Tool.Validate(r.Inputs)
 	if err != nil {

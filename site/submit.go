@@ -51,6 +51,8 @@ func (l *Local) submit(ctx context.Context, r Request, o Options) (jobs.Job, err
 	} else if err := mayUse(op, p, o.Namespace); err != nil {
 		return jobs.Job{}, err
 	}
+	p.Namespace = o.Namespace
+	ctx = fringe.WithPrincipal(ctx, p) // what is fetched for the job counts for its namespace too
 	n := jobs.NewJob{ID: r.ID, Function: r.Version.Name, Owner: p.Name, Namespace: o.Namespace, Labels: o.Labels,
 		Priority: o.Priority, RunID: o.RunID, Trace: r.Trace, Hold: o.Hold, Key: o.Key, Callback: o.Callback, Duration: o.Duration, Destruction: o.Destruction}
 	if o.Priority < -100 || o.Priority > 100 {

@@ -172,7 +172,7 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case status >= 500:
 		level = slog.LevelWarn
-	case status == http.StatusTooManyRequests: // metrics count them
+	case status == http.StatusTooManyRequests || fringe.Gone(err): // metrics count them
 		level = slog.LevelDebug
 	}
 	s.cfg.Log.Log(r.Context(), level, "soda problem", "call", w.Header().Get(callIDKey), "status", status,
@@ -195,6 +195,9 @@ func classify(err error) (status int, word, text string) {
 	var f *fault
 	if errors.As(err, &f) {
 		return http.StatusBadRequest, f.word, f.text
+	}
+	if fringe.Gone(err) {
+		return 499, "Error", "the client has left"
 	}
 	e := &fringe.Error{Kind: fringe.Internal}
 	errors.As(err, &e)

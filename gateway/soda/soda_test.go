@@ -270,6 +270,22 @@ func TestPostInBothForms(t *testing.T) {
 	}
 }
 
+// A client that has left is no fault of the site: nothing above the level for
+// debugging tells of it.
+func TestClientGone(t *testing.T) {
+	var log bytes.Buffer
+	call := func(context.Context, site.Request) (*site.Answer, error) {
+		return nil, fringe.E("site.Call", context.Canceled)
+	}
+	s := soda.New(soda.Config{Path: base, Links: "/ska/datasets/links", Function: "cutout", Rules: soda.DefaultRules(), Call: call,
+		Resolve: func(context.Context, string) (*catalogue.Version, error) { return &catalogue.Version{}, nil },
+		Require: func(context.Context, string, fringe.Role) error { return nil },
+		Log:     slog.New(slog.NewTextHandler(&log, nil))})
+	if w := get(s, did); w.Code != 499 || log.Len() > 0 {
+		t.Errorf("the answer is %d and the log says %q, want 499 and nothing", w.Code, &log)
+	}
+}
+
 func TestOwnRulesComeFirst(t *testing.T) {
 	rule, err := soda.ParseRule(`^ivo://obs\.org/~\?(?:.*/)?([^/]+)$=obs:$1`)
 	if err != nil {

@@ -114,6 +114,12 @@ func (s *Service) submit(r *request, run bool) (id fringe.CallID, err error) {
 			s.forget(r.Context(), id)
 		}
 	}()
+	if run { // else it may wait for its owner, where there is always a place
+		if err := s.cfg.Jobs.Room(r.Context()); err != nil {
+			http.NewResponseController(r.w).EnableFullDuplex() // else the answer would wait for the body
+			return id, err
+		}
+	}
 	f, err := s.readForm(r.w, r.Request, id)
 	if err != nil {
 		return id, err

@@ -1,7 +1,6 @@
 package uws
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"math"
@@ -193,8 +192,9 @@ func (r rejected) Unwrap() error { return r.error }
 
 // fail answers with the error as text.
 func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, context.Canceled) {
-		return // nobody reads it
+	if fringe.Gone(err) {
+		w.WriteHeader(499) // nobody reads it
+		return
 	}
 	e := fringe.E("uws", err)
 	status := statusOf(e.Kind)
