@@ -235,9 +235,9 @@ func (t *try) collect(ctx context.Context) (err error) {
 				return err
 			}
 		}
-		if err := os.RemoveAll(filepath.Join(t.s.out, copies)); err != nil {
-			return err
-		}
+	}
+	if err := os.RemoveAll(filepath.Join(t.s.out, copies)); err != nil { // of a former process, or the tool's
+		return err
 	}
 	if t.out.Outputs, err = t.e.Collect(t.s.out, t.out.Exit.Code); err != nil {
 		return err

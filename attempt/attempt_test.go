@@ -324,6 +324,30 @@ outputs: {d: {type: Directory, outputBinding: {glob: d}}}
 	b.want(map[string]any{"f": file(b.put("in", "input\n"))}, map[string]string{"d": "absolute=x\n;input=input\n;real=x\n;relative=x\n;"})
 }
 
+// Where a tool leaves links, the server writes nothing through them.
+func TestLinksLeadTheServerNowhere(t *testing.T) {
+	outside := t.TempDir()
+	b := newBench(t, `
+requirements: {InlineJavascriptRequirement: {}}
+baseCommand: [sh, -c, 'mkdir .fringe-outputs; ln -s "$0" .fringe-outputs/1', `+outside+`]
+inputs: {}
+outputs: {said: {type: File, outputBinding: {outputEval: '${return {"class": "File", "basename": "said", "contents": "a literal"};}'}}}
+`)
+	b.want(map[string]any{}, map[string]string{"said": "a literal"})
+	b = newBench(t, `
+requirements: {InitialWorkDirRequirement: {listing: [{entryname: d/in, entry: $(inputs.f)}]}}
+baseCommand: [sh, -c, 'mv d e; ln -s "$0" d', `+outside+`]
+inputs: {f: File}
+outputs: {all: {type: Directory, outputBinding: {glob: .}}}
+`)
+	if out, err := b.run(t.Context(), map[string]any{"f": file(b.put("in", "input"))}); err == nil {
+		t.Errorf("Run() of a tool that put a link on the way to its input = %v, want an error", out.Outputs)
+	}
+	if left, err := os.ReadDir(outside); err != nil || len(left) > 0 {
+		t.Errorf("outside of the work directory are %v, %v", left, err)
+	}
+}
+
 func TestFailures(t *testing.T) {
 	cases := map[string]struct {
 		doc       string

@@ -323,6 +323,11 @@ func writeOut(m map[string]any, p string) error {
 // it is copied to where its mount point lies, and symbolic links that lead by
 // a path of the instance lead to the same thing here.
 func (s *stage) fill(ctx context.Context, e *cwl.Execution, dir string) error {
+	root, err := os.OpenRoot(s.out)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	for i := range e.Stage {
 		it := &e.Stage[i]
 		below, ok := strings.CutPrefix(it.Target, s.inside+"/")
@@ -333,10 +338,10 @@ func (s *stage) fill(ctx context.Context, e *cwl.Execution, dir string) error {
 		if it.Source == point || !within(point, dir) || !s.isMountPoint(it) {
 			continue
 		}
-		if err := os.RemoveAll(point); err != nil {
+		if err := root.RemoveAll(below); err != nil { // the tool may have put a link on the way
 			return err
 		}
-		if err := data.CopyTree(ctx, it.Source, point); err != nil {
+		if err := data.CopyInto(ctx, it.Source, root, below); err != nil {
 			return err
 		}
 		it.Source = point

@@ -274,6 +274,28 @@ func TestPublishRefuses(t *testing.T) {
 	}
 }
 
+// What an instance may still change is read without following its links out.
+func TestPublishWhatMayChange(t *testing.T) {
+	d := open(t, t.TempDir(), nil)
+	within, outside := t.TempDir(), t.TempDir()
+	for _, path := range []string{filepath.Join(outside, "secret"), filepath.Join(within, "own")} {
+		if err := os.WriteFile(path, []byte("text"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, target := range map[string]string{"out": outside, "in": "."} {
+		if err := os.Symlink(target, filepath.Join(within, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, err := d.Publish(t.Context(), data.PublishRequest{Call: "C", Output: "a", HostPath: filepath.Join(within, "out", "secret"), Within: within, Basename: "a"}); err == nil {
+		t.Errorf("Publish() through a link that leads out = %+v", s)
+	}
+	if _, err := d.Publish(t.Context(), data.PublishRequest{Call: "C", Output: "b", HostPath: filepath.Join(within, "in", "own"), Within: within, Basename: "b"}); err != nil {
+		t.Errorf("Publish() through a link that stays inside = %v", err)
+	}
+}
+
 func TestAddByReference(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, nil)

@@ -12,37 +12,36 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"fringe"
 	"fringe/store"
 )
 
-// gather puts the file or directory src at dst, in the same file system
-// without copying: each file becomes a second name of the same bytes. A file
-// that has several names already, or that lies elsewhere, is copied, since
-// its bytes may be somebody else's. Links must stay inside of src. Files lose
+// gather puts the file or directory of that name in a directory at dst, in the
+// same file system without copying: each file becomes a second name of the same
+// bytes. A file that has several names already, or that lies elsewhere, is
+// copied, since its bytes may be somebody else's. Links must stay inside of it,
+// and none leads out of the directory, whoever changes it meanwhile. Files lose
 // their set-user-id bits and become readable.
-func gather(ctx context.Context, src, dst string) error {
-	st, err := os.Lstat(src)
+func gather(ctx context.Context, in *os.Root, name, dst string) error {
+	st, err := in.Lstat(name)
 	if err != nil {
 		return err
 	}
 	if !st.IsDir() {
-		return gatherFile(ctx, src, dst, st)
+		return gatherFile(ctx, in, name, dst)
 	}
-	root, err := os.OpenRoot(src)
+	root, err := in.OpenRoot(name)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	return filepath.WalkDir(src, func(path string, e fs.DirEntry, err error) error {
+	return fs.WalkDir(root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
-			return err
-		}
-		name, err := filepath.Rel(src, path)
-		if err != nil {
 			return err
 		}
 		to := filepath.Join(dst, name)
@@ -50,7 +49,7 @@ func gather(ctx context.Context, src, dst string) error {
 		case e.IsDir():
 			return os.Mkdir(to, 0o755)
 		case e.Type()&fs.ModeSymlink != 0:
-			target, err := os.Readlink(path)
+			target, err := root.Readlink(name)
 			if err != nil {
 				return err
 			}
@@ -59,25 +58,36 @@ func gather(ctx context.Context, src, dst string) error {
 			}
 			return os.Symlink(target, to)
 		}
-		st, err := e.Info()
-		if err != nil {
-			return err
-		}
-		return gatherFile(ctx, path, to, st)
+		return gatherFile(ctx, root, name, to)
 	})
 }
 
 // gatherFile is gather for what is not a directory.
-func gatherFile(ctx context.Context, src, dst string, st fs.FileInfo) error {
+func gatherFile(ctx context.Context, in *os.Root, name, dst string) error {
+	f, err := in.OpenFile(name, unix.O_PATH|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
 	if !st.Mode().IsRegular() {
-		return fringe.Errorf("data.gather", fringe.Invalid, "%s is %s; only files, directories and links inside of them are data", filepath.Base(src), typeName(st.Mode()))
+		return fringe.Errorf("data.gather", fringe.Invalid, "%s is %s; only files, directories and links inside of them are data", filepath.Base(name), typeName(st.Mode()))
 	}
 	linked := false
 	if st.Sys().(*syscall.Stat_t).Nlink == 1 {
-		linked = os.Link(src, dst) == nil
+		linked = unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, dst, unix.AT_SYMLINK_FOLLOW) == nil
 	}
 	if !linked {
-		if err := CopyTree(ctx, src, dst); err != nil {
+		out, err := os.OpenRoot(filepath.Dir(dst))
+		if err != nil {
+			return err
+		}
+		defer out.Close()
+		c := &copier{ctx: ctx}
+		if err := c.plain(in, name, out, filepath.Base(dst), st); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ type PublishRequest struct {
 	Call      fringe.CallID
 	Output    string // its name; parts of arrays and records follow a '/': "images/0"
 	HostPath  string // where the call left it; it stays there, and must not change afterwards
+	Within    string // a directory that holds HostPath, of which what is below may still be changed; empty: nothing changes it
 	Basename  string
 	Directory bool
 	Owner     string // the principal's name
@@ -61,7 +62,7 @@ func (d *Data) Publish(ctx context.Context, r PublishRequest) (fringe.Dataset, e
 		return fringe.Dataset{}, err
 	}
 	defer removeTree(fresh)
-	if err := gather(ctx, source, filepath.Join(fresh, r.Basename)); err != nil {
+	if err := gatherFrom(ctx, r.Within, source, filepath.Join(fresh, r.Basename)); err != nil {
 		if fringe.KindOf(err) == fringe.Invalid {
 			return fringe.Dataset{}, collectError(op, r.Output, err)
 		}
@@ -77,6 +78,23 @@ func (d *Data) Publish(ctx context.Context, r PublishRequest) (fringe.Dataset, e
 		return fringe.Dataset{}, diskError(op, "the product "+did.String(), err)
 	}
 	return s, nil
+}
+
+// gatherFrom gathers what is at source, and follows no link out of within.
+func gatherFrom(ctx context.Context, within, source, dst string) error {
+	if within == "" {
+		within = filepath.Dir(source)
+	}
+	name, err := filepath.Rel(within, source)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(within)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return gather(ctx, root, name, dst)
 }
 
 // collectError names the output in what is wrong with it.

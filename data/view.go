@@ -349,6 +349,20 @@ func mountOverlay(dirs [3]string, target string) error {
 	return fmt.Errorf("overlay of %s: %w", dirs[0], err)
 }
 
+// removeIn is removeTree of what is in a directory.
+func removeIn(dir *os.Root, name string) {
+	if dir.RemoveAll(name) == nil {
+		return
+	}
+	fs.WalkDir(dir.FS(), name, func(p string, d fs.DirEntry, e error) error {
+		if d != nil && d.IsDir() {
+			dir.Chmod(p, 0o700)
+		}
+		return nil
+	})
+	dir.RemoveAll(name)
+}
+
 // removeTree removes path and all below it, also directories that their owner
 // may not write.
 func removeTree(path string) error {

@@ -22,10 +22,19 @@ import (
 // refused (kind Invalid). When it fails, or ctx ends, nothing is left at dst.
 func CopyTree(ctx context.Context, src, dst string) error {
 	c := &copier{ctx: ctx, links: insideLink}
-	if err := c.tree(src, dst); err != nil {
-		return viewError("data.CopyTree", err)
+	return viewErrorOrNil("data.CopyTree", c.tree(src, dst))
+}
+
+// CopyInto is CopyTree to a path of a directory, out of which no symbolic link
+// on the way leads.
+func CopyInto(ctx context.Context, src string, dir *os.Root, dst string) error {
+	out, err := dir.OpenRoot(filepath.Dir(dst))
+	if err != nil {
+		return viewError("data.CopyInto", err)
 	}
-	return nil
+	defer out.Close()
+	c := &copier{ctx: ctx, links: insideLink}
+	return viewErrorOrNil("data.CopyInto", c.into(src, out, filepath.Base(dst)))
 }
 
 // copyChunk is how much is copied between two looks at the context.
@@ -53,7 +62,17 @@ func insideLink(src *os.Root, name, target string) error {
 }
 
 // tree copies src to dst and removes what it made when it fails.
-func (c *copier) tree(src, dst string) (err error) {
+func (c *copier) tree(src, dst string) error {
+	out, err := os.OpenRoot(filepath.Dir(dst))
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	return c.into(src, out, filepath.Base(dst))
+}
+
+// into copies src to the new name to of a directory.
+func (c *copier) into(src string, out *os.Root, to string) (err error) {
 	st, err := os.Lstat(src)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fringe.Errorf("data.CopyTree", fringe.NotFound, "there is no file or directory %s", src)
@@ -61,8 +80,8 @@ func (c *copier) tree(src, dst string) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Lstat(dst); err == nil {
-		return fringe.Errorf("data.CopyTree", fringe.Conflict, "%s exists already; a copy needs a new name", dst)
+	if _, err := out.Lstat(to); err == nil {
+		return fringe.Errorf("data.CopyTree", fringe.Conflict, "%s exists already; a copy needs a new name", filepath.Join(out.Name(), to))
 	}
 	c.shared = true
 	in, err := os.OpenRoot(filepath.Dir(src))
@@ -70,17 +89,13 @@ func (c *copier) tree(src, dst string) (err error) {
 		return err
 	}
 	defer in.Close()
-	out, err := os.OpenRoot(filepath.Dir(dst))
-	if err != nil {
-		return err
-	}
-	defer out.Close()
+	home := out
 	defer func() {
 		if err != nil {
-			removeTree(dst)
+			removeIn(home, to)
 		}
 	}()
-	from, to := filepath.Base(src), filepath.Base(dst)
+	from := filepath.Base(src)
 	if !st.IsDir() {
 		return c.plain(in, from, out, to, st)
 	}

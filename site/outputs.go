@@ -15,7 +15,8 @@ type maker struct {
 	call      fringe.CallID
 	owner     string
 	namespace string
-	fence     int64 // of the job's attempt; 0: of a service call
+	fence     int64  // of the job's attempt; 0: of a service call
+	within    string // a directory that an instance may still change, where the outputs are; empty: nothing changes them
 }
 
 // publish makes a product of every File and Directory in the output object and
@@ -57,7 +58,7 @@ func (l *Local) publishData(ctx context.Context, by maker, name string, o map[st
 	if base == "" {
 		base = filepath.Base(path)
 	}
-	r := data.PublishRequest{Call: by.call, Output: name, HostPath: path, Basename: base, Directory: o["class"] == "Directory", Owner: by.owner, Namespace: by.namespace}
+	r := data.PublishRequest{Call: by.call, Output: name, HostPath: path, Within: by.within, Basename: base, Directory: o["class"] == "Directory", Owner: by.owner, Namespace: by.namespace}
 	d, err := l.cfg.Data.Publish(ctx, r)
 	if fringe.KindOf(err) == fringe.Conflict && by.fence > 0 {
 		d, err = l.republish(ctx, by, r)

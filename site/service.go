@@ -38,7 +38,8 @@ type attacher interface {
 type warm struct {
 	pool.Instance
 	site *Local
-	dir  string // of this machine; the instance sees dir/calls as /calls
+	dir  string   // of this machine; the instance sees dir/calls as /calls
+	root *os.Root // of dir: what the instance makes of its calls' directories leads not out of it
 	inst fringe.Instance
 	kept kept
 }
@@ -46,6 +47,7 @@ type warm struct {
 // Stop implements pool.Instance; it removes the instance's scratch.
 func (w *warm) Stop(ctx context.Context, grace time.Duration) error {
 	err := w.Instance.Stop(ctx, grace)
+	w.root.Close()
 	if rm := os.RemoveAll(w.dir); rm != nil {
 		w.site.cfg.Log.Warn("instance scratch not removed", "instance", w.ID(), "err", rm)
 	}
@@ -72,8 +74,12 @@ func (l *Local) startInstance(ctx context.Context, fn *fringe.Function) (pool.In
 	if err := os.MkdirAll(s.Scratch, 0o700); err != nil {
 		return nil, fringe.E(op, err)
 	}
+	if w.root, err = os.OpenRoot(w.dir); err != nil {
+		return nil, fringe.E(op, err)
+	}
 	w.Instance, err = l.connect(ctx, d, s, fn, env)
 	if err != nil {
+		w.root.Close()
 		os.RemoveAll(w.dir)
 		return nil, err
 	}
@@ -174,7 +180,7 @@ func (l *Local) callService(ctx context.Context, r Request, inputs map[string]an
 		return a, nil
 	}
 	p := fringe.PrincipalOf(ctx)
-	if err := l.publishCallFiles(ctx, maker{r.ID, p.Name, p.Namespace, r.fence}, a.Outputs, res.Dir); err != nil {
+	if err := l.publishCallFiles(ctx, maker{r.ID, p.Name, p.Namespace, r.fence, filepath.Dir(res.Dir)}, a.Outputs, res.Dir); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -297,7 +303,7 @@ func (w *warm) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, erro
 	if c.Dir == "" {
 		return w.Instance.Invoke(ctx, c)
 	}
-	st := &staged{warm: w, dir: filepath.Join(w.dir, "calls", string(c.ID))}
+	st := &staged{warm: w, name: filepath.Join("calls", string(c.ID))}
 	if err := st.stage(ctx, c); err != nil {
 		st.release()
 		return nil, err
@@ -308,7 +314,7 @@ func (w *warm) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, erro
 		st.release()
 		return nil, err
 	}
-	res.Dir = st.dir
+	res.Dir = filepath.Join(w.dir, st.name)
 	res.Body = &releasing{res.Body, sync.OnceFunc(st.release)}
 	return res, nil
 }

@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,7 +18,7 @@ import (
 // staged is what was made visible for one call of a warm instance.
 type staged struct {
 	warm   *warm
-	dir    string  // of the call, as this machine sees it
+	name   string  // of the call's directory in warm.dir
 	points *points // dir/in, when it can be used again
 	mounts []func() error
 }
@@ -25,7 +26,8 @@ type staged struct {
 // stage makes the call's directory, and its files visible there.
 func (s *staged) stage(ctx context.Context, c *fringe.Call) error {
 	const op = "site.stage"
-	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+	root := s.warm.root
+	if err := root.MkdirAll(s.name, 0o755); err != nil {
 		return fringe.E(op, err)
 	}
 	a, _ := s.warm.inst.(attacher)
@@ -35,9 +37,9 @@ func (s *staged) stage(ctx context.Context, c *fringe.Call) error {
 		}
 	}
 	for _, m := range c.Files {
-		host := filepath.Join(s.warm.dir, "calls", strings.TrimPrefix(m.Target, callsDir))
+		host := filepath.Join("calls", strings.TrimPrefix(m.Target, callsDir))
 		if s.points == nil {
-			if err := os.MkdirAll(filepath.Dir(host), 0o755); err != nil {
+			if err := root.MkdirAll(filepath.Dir(host), 0o755); err != nil {
 				return fringe.E(op, err)
 			}
 		}
@@ -51,11 +53,11 @@ func (s *staged) stage(ctx context.Context, c *fringe.Call) error {
 		}
 		if s.points != nil { // a copy takes the place of the mount point
 			s.points = nil
-			if err := os.Remove(host); err != nil {
+			if err := root.Remove(host); err != nil {
 				return fringe.E(op, err)
 			}
 		}
-		if err := data.CopyTree(ctx, m.Source, host); err != nil {
+		if err := data.CopyInto(ctx, m.Source, root, host); err != nil {
 			return fringe.E(op, err)
 		}
 	}
@@ -75,12 +77,12 @@ func (s *staged) place(c *fringe.Call) error {
 	if names == nil {
 		return nil
 	}
-	p, err := s.warm.kept.take(filepath.Join(s.warm.dir, "points"), len(names))
+	p, err := s.warm.kept.take(s.warm.root, len(names))
 	if err == nil {
 		err = p.rename(names)
 	}
 	if err == nil {
-		err = p.move(filepath.Join(s.dir, inputsDir))
+		err = p.move(filepath.Join(s.name, inputsDir))
 	}
 	if err == nil {
 		s.points = p
@@ -93,15 +95,15 @@ func (s *staged) release() {
 	log := s.warm.site.cfg.Log
 	for _, undo := range s.mounts {
 		if err := undo(); err != nil {
-			log.Warn("mount not released", "dir", s.dir, "err", err)
+			log.Warn("mount not released", "dir", s.name, "err", err)
 			return // what is below is not ours to remove
 		}
 	}
 	if s.points != nil {
 		s.warm.kept.give(s.points)
 	}
-	if err := s.warm.kept.remove(s.dir); err != nil {
-		log.Warn("call scratch not removed", "dir", s.dir, "err", err)
+	if err := s.warm.kept.remove(filepath.Join(s.warm.dir, s.name)); err != nil {
+		log.Warn("call scratch not removed", "dir", s.name, "err", err)
 	}
 }
 
@@ -114,8 +116,9 @@ const (
 // each of them, a directory of its number with an empty file of its name. Making
 // and removing them anew would cost more than mounting the files.
 type points struct {
-	home  string // where it is while no call has it; the instance does not see it
-	path  string // where it is
+	root  *os.Root // which the paths are of
+	home  string   // where it is while no call has it; the instance does not see it
+	path  string   // where it is
 	names []string
 }
 
@@ -128,7 +131,7 @@ type kept struct {
 }
 
 // take gives points for n files, which are in no call's directory.
-func (k *kept) take(dir string, n int) (*points, error) {
+func (k *kept) take(root *os.Root, n int) (*points, error) {
 	k.mu.Lock()
 	for at, p := range slices.Backward(k.points) {
 		if len(p.names) == n {
@@ -138,16 +141,16 @@ func (k *kept) take(dir string, n int) (*points, error) {
 		}
 	}
 	k.made++
-	p := &points{home: filepath.Join(dir, strconv.Itoa(k.made)), names: make([]string, n)}
+	p := &points{root: root, home: filepath.Join("points", strconv.Itoa(k.made)), names: make([]string, n)}
 	k.mu.Unlock()
 	p.path = p.home
 	for i := range n {
 		p.names[i] = "new"
 		at := filepath.Join(p.path, strconv.Itoa(i))
-		if err := os.MkdirAll(at, 0o755); err != nil {
+		if err := root.MkdirAll(at, 0o755); err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(filepath.Join(at, p.names[i]), nil, 0o644); err != nil {
+		if err := root.WriteFile(filepath.Join(at, p.names[i]), nil, 0o644); err != nil {
 			return nil, err
 		}
 	}
@@ -193,7 +196,7 @@ func (k *kept) remove(dir string) error {
 
 // move moves the points.
 func (p *points) move(to string) error {
-	if err := os.Rename(p.path, to); err != nil {
+	if err := p.root.Rename(p.path, to); err != nil {
 		return err
 	}
 	p.path = to
@@ -206,7 +209,7 @@ func (p *points) rename(names []string) error {
 	if slices.Equal(p.names, names) {
 		return nil
 	}
-	root, err := os.OpenRoot(p.path)
+	root, err := p.root.OpenRoot(p.path)
 	if err != nil {
 		return err
 	}
@@ -226,12 +229,12 @@ func (p *points) rename(names []string) error {
 
 // intact says whether nothing was added or taken away.
 func (p *points) intact() bool {
-	dirs, err := os.ReadDir(p.path)
+	dirs, err := fs.ReadDir(p.root.FS(), p.path)
 	if err != nil || len(dirs) != len(p.names) {
 		return false
 	}
 	for i, name := range p.names {
-		files, err := os.ReadDir(filepath.Join(p.path, strconv.Itoa(i)))
+		files, err := fs.ReadDir(p.root.FS(), filepath.Join(p.path, strconv.Itoa(i)))
 		if err != nil || len(files) != 1 || files[0].Name() != name || !files[0].Type().IsRegular() {
 			return false
 		}

@@ -163,7 +163,7 @@ func (l *Local) execute(ctx context.Context, job *jobs.Job, outcome *jobs.Outcom
 			(v.Tool.Temporary(code) || slices.Contains(job.Policy.Codes, code))
 		return temporary, unkeptIf(out.Kept, l.withLastWords(job.ID, err))
 	}
-	if err := l.publish(ctx, maker{job.ID, job.Owner, job.Namespace, job.Fence}, out.Outputs); err != nil {
+	if err := l.publish(ctx, maker{call: job.ID, owner: job.Owner, namespace: job.Namespace, fence: job.Fence}, out.Outputs); err != nil {
 		return false, unkeptIf(true, err)
 	}
 	if outcome.Outputs, err = json.Marshal(out.Outputs); err != nil {
