@@ -58,6 +58,11 @@ func (c *Catalogue) PublishGit(ctx context.Context, address string, by fringe.Pr
 	}
 	defer os.RemoveAll(tmp)
 	from := remote{address: repository, scheme: u.Scheme}
+	if _, secret := u.User.Password(); secret { // of use to nobody but the web, and seen by all on git's command line
+		named := *u
+		named.User = url.User(u.User.Username())
+		from.address = named.String()
+	}
 	if web {
 		if from, err = c.onWeb(ctx, u, by.Role); err != nil {
 			return Published{}, err
@@ -161,6 +166,7 @@ type remote struct {
 	address string   // as git takes it
 	scheme  string   // the only transport that git may use
 	config  []string // further options of git
+	env     []string // further variables of git: what is not for all to see
 	web     bool     // nothing of the server's user is seen or sent
 }
 
@@ -198,7 +204,7 @@ func (c *Catalogue) clone(ctx context.Context, from remote, at string) error {
 	if from.web {
 		env = webEnviron(env, filepath.Dir(at))
 	}
-	cmd.Env = append(env, "GIT_ALLOW_PROTOCOL="+from.scheme, "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=true", "SSH_ASKPASS=true", "GIT_LFS_SKIP_SMUDGE=1",
+	cmd.Env = append(append(env, from.env...), "GIT_ALLOW_PROTOCOL="+from.scheme, "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=true", "SSH_ASKPASS=true", "GIT_LFS_SKIP_SMUDGE=1",
 		"GIT_SSH_COMMAND=ssh -oBatchMode=yes -oConnectTimeout=20", "LC_ALL=C")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -3,6 +3,7 @@ package catalogue
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net"
 	"net/netip"
@@ -64,10 +65,16 @@ func (c *Catalogue) onWeb(ctx context.Context, u *url.URL, role fringe.Role) (re
 		name = pins[0]
 	}
 	exact := *u
+	exact.User = nil
 	if exact.Host = name; u.Port() != "" {
 		exact.Host = fmt.Sprintf("%s:%d", name, port)
 	}
 	r := remote{address: exact.String(), scheme: u.Scheme, web: true, config: []string{"-c", "http.followRedirects=false", "-c", "http.proxy=", "-c", "credential.helper="}}
+	if u.User != nil { // every user of the machine sees a command line
+		password, _ := u.User.Password()
+		r.env = []string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.extraHeader",
+			"GIT_CONFIG_VALUE_0=Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password))}
+	}
 	if noIP != nil {
 		r.config = append(r.config, "-c", fmt.Sprintf("http.curloptResolve=%s:%d:%s", name, port, strings.Join(pins, ",")))
 	}

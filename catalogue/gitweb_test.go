@@ -9,6 +9,8 @@ import (
 	"net/http/cgi"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -109,6 +111,37 @@ func TestPublishGitTellsNoPassword(t *testing.T) {
 				t.Errorf("PublishGit(%s) = %v, want an error without the password", address, err)
 			}
 		}
+	}
+}
+
+// The password of an address reaches the server that it is for, and stands on
+// no command line meanwhile.
+func TestPublishGitShowsNoPassword(t *testing.T) {
+	const secret = "hush/9f3c@:1"
+	w := newWeb(t, true)
+	var seen atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if name, password, _ := r.BasicAuth(); name != "ada" || password != secret {
+			rw.Header().Set("WWW-Authenticate", "Basic")
+			rw.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		for _, path := range lines {
+			line, _ := os.ReadFile(path) // a process that has ended has none
+			if strings.Contains(string(line), "hush") {
+				t.Errorf("a command line has the password: %q", line)
+			}
+			if strings.Contains(string(line), "/say.git") {
+				seen.Add(1)
+			}
+		}
+		w.ServeHTTP(rw, r)
+	}))
+	defer server.Close()
+	address := "http://ada:" + url.QueryEscape(secret) + "@" + server.Listener.Addr().String() + "/say.git"
+	if p, err := w.PublishGit(t.Context(), address, bob); err != nil || p.Ref() != "say@1.0.0" || seen.Load() == 0 {
+		t.Errorf("PublishGit() = %v, %v, with %d command lines of git seen", p.Version, err, seen.Load())
 	}
 }
 

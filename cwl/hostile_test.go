@@ -1,6 +1,8 @@
 package cwl_test
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -245,6 +247,36 @@ func TestHostileExpressions(t *testing.T) {
 				t.Logf("%v", err)
 			})
 		})
+	}
+}
+
+// What others in the process allocate meanwhile is not the expression's.
+func TestMemoryOfOthersIsNotTheExpressions(t *testing.T) {
+	tool, err := scriptTool(t, "var n = 0; for (var i = 0; i < 2000000; i++) { n += i; } return 'done';")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kept := range []int{1, 12} { // chunks that the others hold; the rest is garbage
+		stop, stopped := make(chan struct{}), make(chan int)
+		go func() {
+			held := make([][]byte, kept)
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					stopped <- n
+					return
+				default:
+				}
+				chunk := bytes.Repeat([]byte("x"), 16<<20)
+				sha256.Sum256(chunk)
+				held[n%kept] = chunk
+			}
+		}()
+		e, err := tool.Prepare(map[string]any{}, testRuntime)
+		close(stop)
+		if n := <-stopped; err != nil {
+			t.Errorf("with %d chunks of which %d were held: Prepare() = %v, %v", n, kept, e, err)
+		}
 	}
 }
 

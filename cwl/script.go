@@ -28,11 +28,13 @@ const (
 	compileTime      = 5 * time.Second
 	maxScriptNesting = 500 // levels of brackets
 
-	maxScriptSource = 256 << 10 // bytes of one expression or library; the compiler recurses over them
-	maxScriptOutput = 16 << 20  // bytes of a result
-	maxScriptValues = 1_000_000 // values of a result, elements of an array
-	maxScriptMemory = 128 << 20 // bytes by which the heap may grow
-	maxScriptStack  = 512       // calls
+	maxScriptSource = 256 << 10           // bytes of one expression or library; the compiler recurses over them
+	maxScriptOutput = 16 << 20            // bytes of a result
+	maxScriptValues = 1_000_000           // values of a result, elements of an array
+	maxScriptMemory = 128 << 20           // bytes by which the heap may grow
+	mostScriptHeap  = 4 * maxScriptMemory // by which it may grow until its garbage is known
+	maxScriptTries  = 3                   // of an expression during which the heap grew by what others did
+	maxScriptStack  = 512                 // calls
 )
 
 // script runs the JavaScript of one tool. Each expression runs in a fresh
@@ -194,6 +196,22 @@ func (s *script) run(ev *evaluator, p *part, self any) (any, error) {
 	if ev.inputsJSON == "" {
 		ev.inputsJSON, ev.runtimeJSON = compact(ev.inputs), compact(ev.runtime)
 	}
+	for try := 1; ; try++ {
+		value, err, most := s.once(p.js, [3]string{ev.inputsJSON, compact(self), ev.runtimeJSON})
+		if most == 0 || try == maxScriptTries {
+			return value, err
+		}
+		// The machine is gone. What it held is free now, unless others held it.
+		runtime.GC()
+		if heap()+maxScriptMemory/2 < most {
+			return nil, err
+		}
+	}
+}
+
+// once runs an expression. When it was stopped for its memory, most is the heap
+// at that time.
+func (s *script) once(program *goja.Program, globals [3]string) (value any, err error, most uint64) {
 	vm := goja.New()
 	vm.SetMaxCallStackSize(maxScriptStack)
 	type answer struct {
@@ -201,7 +219,6 @@ func (s *script) run(ev *evaluator, p *part, self any) (any, error) {
 		err   error
 	}
 	done := make(chan answer, 1)
-	globals := [3]string{ev.inputsJSON, compact(self), ev.runtimeJSON}
 	clock := make(chan int32, 1)
 	go func() {
 		runtime.LockOSThread()
@@ -212,14 +229,14 @@ func (s *script) run(ev *evaluator, p *part, self any) (any, error) {
 				done <- answer{nil, fmt.Errorf("it failed: %v", r)}
 			}
 		}()
-		v, err := s.machine(vm, p.js, globals)
+		v, err := s.machine(vm, program, globals)
 		done <- answer{v, err}
 	}()
 	stop := make(chan struct{})
-	reason := make(chan string, 1)
+	reason := make(chan verdict, 1)
 	go func() { reason <- s.watch(vm, <-clock, stop) }()
 	var a answer
-	var why string
+	var why verdict
 	select {
 	case a = <-done:
 		close(stop)
@@ -231,13 +248,27 @@ func (s *script) run(ev *evaluator, p *part, self any) (any, error) {
 		select {
 		case a = <-done:
 		case <-grace.C:
+			why.most = 0 // it holds what it has
 		}
 		grace.Stop()
 	}
-	if why != "" {
-		return nil, errors.New(why)
+	if why.text != "" {
+		return nil, errors.New(why.text), why.most
 	}
-	return a.value, scriptError(a.err)
+	return a.value, scriptError(a.err), 0
+}
+
+// verdict is why a machine was stopped; empty: it was not.
+type verdict struct {
+	text string
+	most uint64 // the heap, when it is the memory
+}
+
+// heap gives the bytes of the heap's objects, garbage included.
+func heap() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 // threadClock names the clock of the CPU time that a thread has used.
@@ -252,9 +283,10 @@ func cpuTime(clock int32) time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// watch interrupts the machine when it takes too long or too much memory, and
-// says which. It gives "" when stop is closed first.
-func (s *script) watch(vm *goja.Runtime, clock int32, stop <-chan struct{}) string {
+// watch interrupts the machine when it takes too long, or the heap without its
+// garbage has grown too much, and says which. It gives nothing when stop is
+// closed first.
+func (s *script) watch(vm *goja.Runtime, clock int32, stop <-chan struct{}) verdict {
 	limit := s.limit
 	if limit <= 0 {
 		limit = ExpressionTime
@@ -262,29 +294,36 @@ func (s *script) watch(vm *goja.Runtime, clock int32, stop <-chan struct{}) stri
 	begin, used := time.Now(), cpuTime(clock)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	var before uint64
+	before := heap()
+	var swept chan uint64 // gives the heap without its garbage; nil while nobody asks
 	for {
+		var now uint64
 		select {
 		case <-stop:
-			return ""
+			return verdict{}
+		case now = <-swept:
+			swept = nil
 		case <-tick.C:
+			if heap() > before+mostScriptHeap {
+				now = heap()
+			} else if swept == nil && heap() > before+maxScriptMemory {
+				swept = make(chan uint64, 1)
+				go func() { // one long step of the machine may keep it waiting
+					runtime.GC()
+					swept <- heap()
+				}()
+			}
 		}
-		metrics.Read(sample)
-		now := sample[0].Value.Uint64()
-		if before == 0 {
-			before = now
-		}
-		why := ""
+		var why verdict
 		switch {
 		case now > before+maxScriptMemory:
-			why = fmt.Sprintf("it used more than %d MiB of memory", maxScriptMemory>>20)
+			why = verdict{fmt.Sprintf("it used more than %d MiB of memory", maxScriptMemory>>20), now}
 		case cpuTime(clock)-used > limit || time.Since(begin) > busyFactor*limit:
-			why = fmt.Sprintf("it did not end within %v", limit)
+			why.text = fmt.Sprintf("it did not end within %v", limit)
 		default:
 			continue
 		}
-		vm.Interrupt(why)
+		vm.Interrupt(why.text)
 		return why
 	}
 }

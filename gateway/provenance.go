@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"fringe"
 	"fringe/client"
@@ -215,7 +216,10 @@ func (g *Gateway) sendCrate(w http.ResponseWriter, r *http.Request, p *client.Pr
 	}
 	w.Header().Set("Content-Type", "application/zip")
 	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", string(p.Job.ID)+".crate.zip"))
-	z := zip.NewWriter(w)
+	c := &crate{Writer: zip.NewWriter(w), at: p.Job.Submitted}
+	if p.Job.Ended != nil {
+		c.at = *p.Job.Ended
+	}
 	texts := map[string][]byte{rocrate.MetadataFile: meta, rocrate.RecordFile: record}
 	if p.Document != nil {
 		texts[rocrate.DocumentFile] = p.Document
@@ -225,17 +229,24 @@ func (g *Gateway) sendCrate(w http.ResponseWriter, r *http.Request, p *client.Pr
 			return fringe.E(op, err)
 		}
 	}
-	if err := g.fillCrate(r.Context(), z, texts, p.Outputs, inside); err != nil {
+	if err := g.fillCrate(r.Context(), c, texts, p.Outputs, inside); err != nil {
 		g.log.Warn("crate cut short", "job", p.Job.ID, "err", err)
 		panic(http.ErrAbortHandler) // the only way to tell the client that the body is not whole
 	}
 	return nil
 }
 
+// crate is an RO-Crate as a zip archive, whose entries have the time at which
+// the job ended.
+type crate struct {
+	*zip.Writer
+	at time.Time
+}
+
 // fillCrate writes the texts and the outputs that lie in the crate.
-func (g *Gateway) fillCrate(ctx context.Context, z *zip.Writer, texts map[string][]byte, outputs []client.DataUse, inside map[string]string) error {
+func (g *Gateway) fillCrate(ctx context.Context, c *crate, texts map[string][]byte, outputs []client.DataUse, inside map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
-		if err := zipped(z, name, bytes.NewReader(texts[name])); err != nil {
+		if err := c.add(name, bytes.NewReader(texts[name])); err != nil {
 			return err
 		}
 	}
@@ -246,36 +257,36 @@ func (g *Gateway) fillCrate(ctx context.Context, z *zip.Writer, texts map[string
 			continue
 		}
 		if o.Class == "Directory" {
-			err = g.zipDirectory(ctx, z, path.Dir(strings.TrimSuffix(at, "/")), did)
+			err = g.zipDirectory(ctx, c, path.Dir(strings.TrimSuffix(at, "/")), did)
 		} else {
-			err = g.zipFile(ctx, z, at, did)
+			err = g.zipFile(ctx, c, at, did)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return z.Close()
+	return c.Close()
 }
 
-func zipped(z *zip.Writer, name string, r io.Reader) error {
-	w, err := z.Create(name)
+func (c *crate) add(name string, r io.Reader) error {
+	w, err := c.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: c.at.UTC()})
 	if err == nil {
 		_, err = io.Copy(w, r)
 	}
 	return err
 }
 
-func (g *Gateway) zipFile(ctx context.Context, z *zip.Writer, at string, did fringe.DID) error {
+func (g *Gateway) zipFile(ctx context.Context, c *crate, at string, did fringe.DID) error {
 	f, err := g.cfg.Data.Open(ctx, did)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return zipped(z, at, f)
+	return c.add(at, f)
 }
 
 // zipDirectory writes the files of a directory below a place of the archive.
-func (g *Gateway) zipDirectory(ctx context.Context, z *zip.Writer, below string, did fringe.DID) error {
+func (g *Gateway) zipDirectory(ctx context.Context, c *crate, below string, did fringe.DID) error {
 	pr, pw := io.Pipe()
 	written := make(chan struct{})
 	go func() {
@@ -292,7 +303,7 @@ func (g *Gateway) zipDirectory(ctx context.Context, z *zip.Writer, below string,
 			return nil
 		}
 		if err == nil && h.Typeflag == tar.TypeReg {
-			err = zipped(z, path.Join(below, h.Name), t)
+			err = c.add(path.Join(below, h.Name), t)
 		}
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"fringe/client"
 	"fringe/server/servertest"
@@ -140,6 +141,11 @@ func crateOf(t *testing.T, s *servertest.Site, j client.Job, outputs string) str
 	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range z.File {
+		if !f.Modified.Equal(j.Ended.Truncate(time.Second)) {
+			t.Errorf("the entry %s is of %v, want %v, when the job ended", f.Name, f.Modified, j.Ended)
+		}
 	}
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, z); err != nil {

@@ -79,13 +79,7 @@ func TestDrain(t *testing.T) {
 		running <- answer{out, err}
 	}()
 	servertest.Eventually(t, "the call is begun", func() bool {
-		res, err := s.Do(t.Context(), client.Request{Method: "GET", Path: "/metrics"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		b, err := io.ReadAll(res.Body)
-		return err == nil && strings.Contains(string(b), `fringe_instances{function="gated@1.0.0",state="busy"} 1`)
+		return strings.Contains(metrics(t, s), `fringe_instances{function="gated@1.0.0",state="busy"} 1`)
 	})
 	if got := status(t, s.URL+"/readyz"); got != 200 {
 		t.Errorf("/readyz of a ready site = %d", got)

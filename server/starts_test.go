@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,17 +49,9 @@ func TestPythonForks(t *testing.T) {
 	if st == nil || st.Way != "fork" || st.Why != "" || st.Zygotes != 1 || st.Counts["fork"]+st.Counts["standby"] < 10 || st.Counts["process"] != 0 || st.Resident == 0 {
 		t.Errorf("the environment tells %+v, want at least 10 forks of one zygote", st)
 	}
-	res, err := s.Do(t.Context(), client.Request{Method: "GET", Path: "/metrics"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := metrics(t, s)
 	for _, name := range []string{"fringe_python_starts_total", "fringe_zygotes", "fringe_forks", "fringe_fork_memory_bytes"} {
-		if !strings.Contains(string(text), name+`{environment="plain"`) {
+		if !strings.Contains(text, name+`{environment="plain"`) {
 			t.Errorf("the metrics lack %s", name)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"fringe"
 	"fringe/client"
@@ -147,7 +146,7 @@ import os
 import time
 from typing import NamedTuple
 
-from fringe import File
+from fringe import Directory, File
 
 FRINGE = {"version": "1.0.0", "environment": "plain", "shape": "service", "warm": {"max": 1}}
 
@@ -156,9 +155,9 @@ class Outputs(NamedTuple):
     last: File | None
 
 
-def main(ms: int) -> Outputs:
-    end, n = time.monotonic() + ms / 1000, 0
-    while time.monotonic() < end:
+def main(gate: Directory, until: str) -> Outputs:
+    n = 0
+    while not os.path.exists(os.path.join(gate, until)):
         try:
             open(str(n), "w").close()
         except OSError:
@@ -170,19 +169,37 @@ def main(ms: int) -> Outputs:
 // Of a call that was given up nothing is left either, though its handler goes
 // on writing meanwhile.
 func TestGivenUpCallLeavesNothing(t *testing.T) {
-	dir := t.TempDir()
+	dir, gate := t.TempDir(), t.TempDir()
 	s := servertest.Start(t, servertest.Config(dir))
 	s.Python()
 	s.Service("writer", busyWriter)
-	s.Call("writer", object{"ms": 1})
-	for range 20 {
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		_, err := client.Send[object](ctx, s.Client, "POST", "/function/writer", object{"ms": 150})
-		cancel()
-		if err == nil {
+	in := func(until string) object {
+		return object{"gate": object{"class": "Directory", "location": "file://" + gate}, "until": until}
+	}
+	open := func(name string) {
+		if err := os.WriteFile(filepath.Join(gate, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open("begin")
+	s.Call("writer", in("begin"))
+	for n := range 5 {
+		ctx, leave := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			_, err := client.Send[object](ctx, s.Client, "POST", "/function/writer", in(fmt.Sprint(n)))
+			ended <- err
+		}()
+		servertest.Eventually(t, "the handler writes", func() bool {
+			wrote, err := filepath.Glob(filepath.Join(dir, "site", "scratch", "instances", "*", "calls", "*", "0"))
+			return err == nil && len(wrote) > 0
+		})
+		leave()
+		if err := <-ended; err == nil {
 			t.Fatal("the call was not given up")
 		}
-		s.Call("writer", object{"ms": 1})
+		open(fmt.Sprint(n))
+		s.Call("writer", in("begin"))
 	}
 	servertest.Eventually(t, "nothing of a call is left", func() bool { return len(leftOfCalls(t, dir)) == 0 })
 }

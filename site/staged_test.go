@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"fringe"
 )
 
@@ -59,6 +61,60 @@ func TestLinksPlantedWhileACallIsStaged(t *testing.T) {
 			if _, gone := os.Lstat(filepath.Join(outside, inside)); gone != nil {
 				t.Errorf("with a link for %s what is outside was removed", link)
 			}
+		}
+	}
+}
+
+// The directory of a call that cannot be removed yet, for its handler still
+// writes there, goes when one of a later call does.
+func TestWhatIsLeftOfACallGoesLater(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	w := &warm{site: &Local{cfg: Config{Log: slog.New(slog.DiscardHandler)}}, dir: dir, root: root}
+	first, later := &staged{warm: w, name: "calls/A"}, &staged{warm: w, name: "calls/B"}
+	for _, st := range []*staged{first, later} {
+		if err := st.stage(t.Context(), &fringe.Call{Dir: callsDir}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	letGo := hold(t, filepath.Join(dir, first.name))
+	first.release()
+	if _, err := os.Lstat(filepath.Join(dir, first.name)); err != nil {
+		t.Fatalf("the directory that is held is gone: %v", err)
+	}
+	letGo()
+	later.release()
+	if left, err := os.ReadDir(filepath.Join(dir, "calls")); err != nil || len(left) > 0 {
+		t.Errorf("left of the calls are %v, %v", left, err)
+	}
+}
+
+// hold keeps a directory from being removed, by a mount in it or, of a plain
+// user, by its mode.
+func hold(t *testing.T, dir string) (letGo func()) {
+	t.Helper()
+	in := filepath.Join(dir, "held")
+	err := errors.Join(os.Mkdir(in, 0o755), os.WriteFile(filepath.Join(in, "file"), nil, 0o644))
+	if err == nil {
+		if err = unix.Mount("test", in, "tmpfs", 0, ""); err == nil {
+			return func() {
+				if err := unix.Unmount(in, 0); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		err = os.Chmod(in, 0o555)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := os.Chmod(in, 0o755); err != nil {
+			t.Error(err)
 		}
 	}
 }
