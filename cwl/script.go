@@ -197,7 +197,7 @@ func (s *script) run(ev *evaluator, p *part, self any) (any, error) {
 		ev.inputsJSON, ev.runtimeJSON = compact(ev.inputs), compact(ev.runtime)
 	}
 	for try := 1; ; try++ {
-		value, err, most := s.once(p.js, [3]string{ev.inputsJSON, compact(self), ev.runtimeJSON})
+		value, most, err := s.once(p.js, [3]string{ev.inputsJSON, compact(self), ev.runtimeJSON})
 		if most == 0 || try == maxScriptTries {
 			return value, err
 		}
@@ -211,7 +211,7 @@ func (s *script) run(ev *evaluator, p *part, self any) (any, error) {
 
 // once runs an expression. When it was stopped for its memory, most is the heap
 // at that time.
-func (s *script) once(program *goja.Program, globals [3]string) (value any, err error, most uint64) {
+func (s *script) once(program *goja.Program, globals [3]string) (value any, most uint64, err error) {
 	vm := goja.New()
 	vm.SetMaxCallStackSize(maxScriptStack)
 	type answer struct {
@@ -253,9 +253,9 @@ func (s *script) once(program *goja.Program, globals [3]string) (value any, err 
 		grace.Stop()
 	}
 	if why.text != "" {
-		return nil, errors.New(why.text), why.most
+		return nil, why.most, errors.New(why.text)
 	}
-	return a.value, scriptError(a.err), 0
+	return a.value, 0, scriptError(a.err)
 }
 
 // verdict is why a machine was stopped; empty: it was not.
