@@ -211,7 +211,7 @@ func (t *try) finish(ctx context.Context, instance fringe.Instance) (err error) 
 	if err != nil {
 		return err
 	}
-	if err := refusal(t.out.Exit, t.s.out); err != nil {
+	if err := ownReason(t.out.Exit, t.s.out); err != nil {
 		return err
 	}
 	if err := verdict(t.e, t.out.Exit, t.limits, t.streams); err != nil {
@@ -289,29 +289,41 @@ func wait(ctx context.Context, instance fringe.Instance, durable bool) (fringe.E
 
 func aborted(cause error) error { return fmt.Errorf("the attempt was aborted: %w", cause) }
 
-// What a program leaves in its work directory, and the exit code, when it finds
-// an input wrong before it begins (python/fringe/run.py).
+// What a program leaves in its work directory, by its exit code, when it says
+// itself why it ends: an input is wrong, or the work failed (python/fringe/run.py).
 const (
-	refusalFile = ".fringe-invalid.json"
-	refusalCode = 65
-	refusalMax  = 64 << 10 // bytes
+	refusalFile, refusalCode = ".fringe-invalid.json", 65
+	failureFile, failureCode = ".fringe-failed.json", 70
+	reasonMax                = 64 << 10 // bytes
 )
 
-// refusal gives the error of a program that found an input wrong, else nil.
-func refusal(exit fringe.Exit, out string) error {
-	if exit.Cause != fringe.Exited || exit.Code != refusalCode {
+// ErrOwnReason is the cause of an error whose message is what the program itself
+// says of why it failed: the end of its log would add nothing.
+var ErrOwnReason = errors.New("the program says why it failed")
+
+// ownReason gives the error of a program that says why it ends, else nil.
+func ownReason(exit fringe.Exit, out string) error {
+	e, name := &fringe.Error{Op: "attempt.Run"}, ""
+	switch {
+	case exit.Cause != fringe.Exited:
+		return nil
+	case exit.Code == refusalCode:
+		e.Kind, name = fringe.Invalid, refusalFile
+	case exit.Code == failureCode:
+		e.Kind, e.Component, e.Err, name = fringe.Failed, fringe.UserCode, ErrOwnReason, failureFile
+	default:
 		return nil
 	}
-	f, err := os.OpenFile(filepath.Join(out, refusalFile), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(filepath.Join(out, name), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
 	var said struct{ Message, Input, Cure string }
-	if json.NewDecoder(io.LimitReader(f, refusalMax)).Decode(&said) != nil || said.Message == "" {
+	if json.NewDecoder(io.LimitReader(f, reasonMax)).Decode(&said) != nil || said.Message == "" {
 		return nil
 	}
-	e := &fringe.Error{Op: "attempt.Run", Kind: fringe.Invalid, Message: said.Message, Cure: said.Cure}
+	e.Message, e.Cure = said.Message, said.Cure
 	if said.Input != "" {
 		e.Pointer = "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(said.Input)
 	}

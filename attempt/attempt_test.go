@@ -400,22 +400,33 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// A program that finds an input wrong says so with exit code 65 and a file.
-func TestAWrongInputIsRefused(t *testing.T) {
+// A program says with an exit code and a file that an input is wrong, or why the
+// work failed: its last words are then left to the log.
+func TestAProgramSaysWhyItEnds(t *testing.T) {
 	said := `{"message": "there is no field 99", "input": "field", "cure": "see listobs"}`
+	failed := `{"message": "the matrix is singular", "input": "", "cure": ""}`
 	for doc, want := range map[string]fringe.Error{
 		"echo '" + said + "' > .fringe-invalid.json; exit 65": {Kind: fringe.Invalid, Message: "there is no field 99", Pointer: "/field", Cure: "see listobs"},
 		"echo '" + said + "' > .fringe-invalid.json; exit 66": {Kind: fringe.Failed, Message: "exit code 66"},
 		"echo nonsense > .fringe-invalid.json; exit 65":       {Kind: fringe.Failed, Message: "exit code 65"},
 		"exit 65": {Kind: fringe.Failed, Message: "exit code 65"},
+		"echo noise >&2; echo '" + failed + "' > .fringe-failed.json; exit 70": {Kind: fringe.Failed, Message: "the matrix is singular"},
+		"echo noise >&2; echo '" + failed + "' > .fringe-failed.json; exit 71": {Kind: fringe.Failed, Message: "noise"},
+		"echo noise >&2; exit 70": {Kind: fringe.Failed, Message: "noise"},
 	} {
 		quoted, err := json.Marshal(doc)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = newBench(t, "baseCommand: [sh, -c, "+string(quoted)+"]\ninputs: []\noutputs: []\n").run(t.Context(), map[string]any{})
+		b := newBench(t, "baseCommand: [sh, -c, "+string(quoted)+"]\ninputs: []\noutputs: []\n")
+		if b.stderr, err = os.Create(filepath.Join(t.TempDir(), "err")); err != nil {
+			t.Fatal(err)
+		}
+		defer b.stderr.Close()
+		_, err = b.run(t.Context(), map[string]any{})
 		var e *fringe.Error
-		if !errors.As(err, &e) || e.Kind != want.Kind || !strings.Contains(e.Message, want.Message) || e.Pointer != want.Pointer || e.Cure != want.Cure {
+		if !errors.As(err, &e) || e.Kind != want.Kind || !strings.Contains(e.Message, want.Message) || e.Pointer != want.Pointer || e.Cure != want.Cure ||
+			strings.Contains(e.Message, "noise") != (want.Message == "noise") {
 			t.Errorf("Run(%q) = %#v, want %#v", doc, e, want)
 		}
 	}

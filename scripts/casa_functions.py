@@ -27,8 +27,8 @@ SPACE = "{http://casa.nrao.edu/schema/psetTypes.html}"
 WIDTH = 150
 
 # How often a function was changed under one release of CASA: a change of its file adds one, and a new minor release takes it out.
-CHANGES = {"applycal": 1, "bandpass": 1, "exportfits": 1, "feather": 1, "flagdata": 1, "flagmanager": 1, "fluxscale": 1, "gaincal": 1, "immoments": 1, "impbcor": 1, "importfits": 1, "imregrid": 1,
-           "imsmooth": 1, "imstat": 1, "mstransform": 1, "specfit": 1, "specflux": 1, "split": 1, "statwt": 1, "tclean": 1, "uvcontsub": 1}
+CHANGES = {"applycal": 1, "bandpass": 1, "exportfits": 1, "feather": 2, "flagdata": 1, "flagmanager": 1, "fluxscale": 1, "gaincal": 1, "immoments": 2, "impbcor": 2, "importfits": 1, "imregrid": 2,
+           "imsmooth": 2, "imstat": 1, "imsubimage": 1, "mstransform": 1, "specfit": 1, "specflux": 1, "split": 1, "statwt": 1, "tclean": 2, "uvcontsub": 1}
 
 # What a function does not offer: windows, prompts, MPI, and text files that repeat the log.
 DROPPED = {"interactive", "parallel", "display", "overwrite", "verbose", "selectdata", "listit", "logfile", "logresults", "append", "wantreturn", "async", "ismms", "listmodels",
@@ -85,6 +85,7 @@ class Review:
     opened: str = ""  # the input that the task opens for writing and leaves as it is
     memory: str = "2GiB"
     durable: bool = False  # may run for hours, which are not to be lost when the server stops
+    picture: str = ""  # the output of images that the output preview shows
     example: dict = dataclasses.field(default_factory=dict)
     keywords: tuple = ()
 
@@ -157,18 +158,18 @@ TASKS = {
                "alpha": ("{imagename}.alpha", "Spectral index, of several terms")},
         names={"imagename": None}, extra={"mask_image": ("Directory | File", MASK_NOTE, "mask")}, types={"imagename": "str", "datacolumn": 'Literal["corrected", "data", "observed"]'},
         returns="How the deconvolution went", memory=TCLEAN_MEMORY, durable=True, drop=("savemodel", "calcres", "calcpsf"),
-        example={"vis": SET, "imagename": "clean", "imsize": 512, "cell": "5arcsec", "niter": 1000, "threshold": "1mJy"}, keywords=("imaging", "deconvolution", "CLEAN")),
+        example={"vis": SET, "imagename": "clean", "imsize": 512, "cell": "5arcsec", "niter": 1000, "threshold": "1mJy"}, picture="image", keywords=("imaging", "deconvolution", "CLEAN")),
     "impbcor": Review(IMAGE | {"pbimage": "Directory | File"}, makes={"outfile": ("{outfile}", "The corrected image")}, names={"outfile": None}, types={"region": "str"},
-                      needed=("pbimage",), example={"imagename": CUBE, "pbimage": BEAM, "outfile": "corrected.image"}, keywords=("primary beam",)),
+                      needed=("pbimage",), example={"imagename": CUBE, "pbimage": BEAM, "outfile": "corrected.image"}, picture="outfile", keywords=("primary beam",)),
     "feather": Review({"highres": "Directory", "lowres": "Directory"}, makes={"image": ("{imagename}", "The combined image")}, names={"imagename": None},
-                      example={"highres": PLANE, "lowres": PLANE, "imagename": "feathered.image"}, keywords=("combination",)),
+                      example={"highres": PLANE, "lowres": PLANE, "imagename": "feathered.image"}, picture="image", keywords=("combination",)),
     "imsmooth": Review(IMAGE | {"kimage": "Directory | File"}, makes={"outfile": ("{outfile}", "The smoothed image")}, names={"outfile": None}, types={"beam": "str"},
-                       example={"imagename": SKY, "outfile": "smooth.image", "major": "2mas", "minor": "2mas", "pa": "0deg", "kernel": "gauss"}, keywords=("smoothing",)),
+                       example={"imagename": SKY, "outfile": "smooth.image", "major": "2mas", "minor": "2mas", "pa": "0deg", "kernel": "gauss"}, picture="outfile", keywords=("smoothing",)),
     "imregrid": Review(IMAGE, makes={"output": ("{output}", "The regridded image")}, names={"output": None}, types={"template": "str"},
                        extra={"template_image": ("Directory | File", "The image whose grid is taken, in place of template", "template")},
-                       example={"imagename": SKY, "output": "galactic.image", "template": "GALACTIC"}, keywords=("regridding",)),
+                       example={"imagename": SKY, "output": "galactic.image", "template": "GALACTIC"}, picture="output", keywords=("regridding",)),
     "imsubimage": Review(IMAGE, makes={"outfile": ("{outfile}", "The part of the image")}, names={"outfile": None}, types={"region": "str"},
-                         example={"imagename": SKY, "outfile": "part.image", "box": "10,10,40,40"}, keywords=("selection",)),
+                         example={"imagename": SKY, "outfile": "part.image", "box": "10,10,40,40"}, picture="outfile", keywords=("selection",)),
     "imhead": Review(IMAGE, returns="The header, or the value that was asked for", types={"mode": 'Literal["list", "history", "get", "summary"]', "hdvalue": "str"}, drop=("hdvalue",),
                      example={"imagename": SKY, "mode": "summary"}, keywords=("header",)),
     "imstat": Review(IMAGE, returns="All statistics", types={"region": "str", "algorithm": 'Literal["classic", "chauvenet", "biweight", "fit-half", "hinges-fences"]',
@@ -177,7 +178,7 @@ TASKS = {
                               "sigma": ("sigma.0", "", "Standard deviation"), "flux": ("flux.0", "Jy", "Integrated flux density, when the image has a beam"), "npts": ("npts.0", "", "Number of pixels")},
                      example={"imagename": SKY}, keywords=("statistics",)),
     "immoments": Review(IMAGE, makes={"images": (("{outfile}*",), "The images of the moments; one has the name, of several each an ending such as .integrated")}, names={"outfile": "moment"},
-                        types={"mask": "str", "moments": "int | list[int]"}, example={"imagename": CUBE, "moments": [0, 1], "excludepix": [-100, 0.02]}, keywords=("moments", "spectral line")),
+                        types={"mask": "str", "moments": "int | list[int]"}, example={"imagename": CUBE, "moments": [0, 1], "excludepix": [-100, 0.02]}, picture="images", keywords=("moments", "spectral line")),
     "imfit": Review(IMAGE | {"estimates": "File"}, makes={"residual": ("{residual}", "What the fit leaves"), "model": ("{model}", "The model")}, names={"residual": "", "model": ""},
                     types={"region": "str", "chans": "str", "rms": "float | str", "noisefwhm": "float | str"}, returns="The components with their uncertainties",
                     example={"imagename": SKY, "box": "100,100,160,160"}, keywords=("fit", "source")),
@@ -191,6 +192,7 @@ TASKS = {
     "exportuvfits": Review(VIS, makes={"fitsfile": ("{fitsfile}", "The UVFITS file")}, names={"fitsfile": None}, example={"vis": SET, "fitsfile": "out.uvfits", "datacolumn": "data"},
                            keywords=("export", "UVFITS")),
 }
+PREVIEW = "Draw a picture too; takes a second or two"
 FILES = {"fitsimage", "fitsfile", "spectrum", "text"}  # outputs that are files; the others are directories
 LISTS = {"terms", "images"}  # outputs that are lists
 
@@ -339,6 +341,8 @@ def output_lines(task: str, review: Review) -> list[str]:
         lines.append(f"    {name}: Annotated[float | None, Out(doc={quoted(text)}" + (f", unit={quoted(unit)}" if unit else "") + ")]")
     if review.returns:
         lines.append(f'    returned: Annotated[File, Out(doc={quoted(review.returns)}, format="application/json")]')
+    if review.picture:
+        lines.append('    preview: Annotated[File | None, Out(doc="A picture; of a cube, of its brightest plane", format="image/png")]')
     return lines
 
 
@@ -359,6 +363,7 @@ def task_lines(task: str, review: Review, parameters: list[Parameter]) -> list[s
         "beside": {name: to[1:] for name, (_, _, to) in review.extra.items() if to.startswith(">")},
         "products": products,
         "figures": {name: path for name, (path, _, _) in review.figures.items()},
+        "picture": review.picture,
     }
     lines = ["TASK = Task(", f"    {quoted(task)},"]
     for key, value in said.items():
@@ -400,6 +405,7 @@ def function(task: str, package: pathlib.Path, version: str) -> str:
         meta["example"] = review.example
     fields = [parameter_lines(p, review) for p in parameters]
     fields += [(False, field_lines(name, f"{kind} | None", [], note, "None")) for name, (kind, note, _) in review.extra.items()]
+    fields += [(False, field_lines("preview", "bool", [], PREVIEW, "True"))] if review.picture else []
     body = [line for must in (True, False) for needed, lines in fields if needed == must for line in lines]
     uses = "\n".join(body)
     lines = [

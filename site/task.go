@@ -254,7 +254,7 @@ func (l *Local) recall(ctx context.Context, job *jobs.Job, former bool) (r recal
 const lastWords = 2000 // bytes of the log that an error carries
 
 // withLastWords adds the end of what the function wrote to an error that the
-// function's own code caused.
+// function's own code caused, unless it says itself why.
 func (l *Local) withLastWords(id fringe.CallID, err error) error {
 	e := fringe.E("site.execute", err)
 	if e.Component != fringe.UserCode || strings.Contains(e.Message, "its last words") {
@@ -268,7 +268,7 @@ func (l *Local) withLastWords(id fringe.CallID, err error) error {
 	if words == "" {
 		words = l.cfg.Jobs.Tail(id, jobs.Stdout, lastWords)
 	}
-	if words != "" {
+	if words != "" && !errors.Is(err, attempt.ErrOwnReason) {
 		e.Message += "; its last words:\n" + words
 	}
 	if e.Cure == "" {

@@ -9,9 +9,11 @@ what holds for inputs of a name in every task, or of one task ("task.input").
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 
+import numpy
 from fringe import Directory, File, Invalid
 
 # Parameters that select data, and what CASA's selection calls them.
@@ -53,7 +55,7 @@ CHANNELS = {"split": "width", "mstransform": "chanbin", "flagdata": "chanbin"}  
 INTERPOLATION = re.compile(r"(nearest|linear|)(pd|perobs)*(,\s*(nearest|linear|cubic|spline|)(pd|flag|rel)*)?", re.IGNORECASE)
 NEEDS = {  # what a choice needs: (input, value) → other inputs, of which one must be given
     "imsmooth": {("kernel", "image"): ("kimage",), ("kernel", "i"): ("kimage",)}, "setjy": {("standard", "fluxscale"): ("fluxdict",)},
-    "gencal": {**{("caltype", c): ("parameter",) for c in ("amp", "ph", "sbd", "mbd", "opac", "antposvla")}, **{("caltype", c): ("infile",) for c in ("tecim", "jyperk")}},
+    "gencal": {**{("caltype", c): ("parameter",) for c in ("amp", "ph", "sbd", "mbd", "opac", "antposvla")}, **{("caltype", c): ("infile",) for c in ("tecim", "jyperk")}, ("caltype", "antpos"): ("parameter", "infile")},
     "flagmanager": {**{("mode", m): ("versionname",) for m in ("save", "restore", "delete", "rename")}, ("mode", "rename"): ("oldname",)},
     "applycal": {("docallib", False): ("gaintable",), ("docallib", True): ("callib",)}, "imregrid": {("template", ""): ("template_image",)},
     **dict.fromkeys(("gaincal", "bandpass", "mstransform"), {("docallib", True): ("callib",)}),
@@ -260,6 +262,11 @@ def _check_counts(table, path: str, task: str, given: dict) -> None:
         count = _rows(os.path.join(path, "SPECTRAL_WINDOW"))
         if len(given[name]) > count:
             raise Invalid(f"there are {len(given[name])} values for {count} spectral windows", name)
+    if given.get("nspw", 1) > 1:
+        counts = _channel_counts(path)
+        most = given["nchan"] if given.get("regridms") and given.get("nchan", -1) > 0 else sum(counts)
+        if given["nspw"] > most:
+            raise Invalid(f"there are {most} channels for {given['nspw']} spectral windows", "nspw")
     if re.fullmatch(r"\d+", str(given.get("feed", "")).strip()):
         table.open(os.path.join(path, "FEED"))
         if int(given["feed"]) not in table.getcol("FEED_ID"):
@@ -569,8 +576,17 @@ def _exportfits(given: dict) -> None:
         raise Invalid("CASA writes -32 or 16", "bitpix")
 
 
+def _importfits(given: dict) -> None:
+    from astropy.io import fits
+
+    if given.get("whichhdu", 0) > 0 and isinstance(given["fitsimage"], File):
+        with fits.open(given["fitsimage"].path) as hdus:
+            if given["whichhdu"] >= len(hdus):
+                raise Invalid(f"{given['fitsimage'].basename} has {len(hdus)} unit{'s'[:len(hdus) > 1]}, from 0", "whichhdu")
+
+
 OWN = {"imsmooth": _imsmooth, "mstransform": _regrid, "tclean": _tclean, "fluxscale": _fluxscale, "gencal": _gencal, "flagmanager": _flagmanager, "flagdata": _flagdata, "setjy": _setjy,
-       "statwt": _statwt, "specflux": _specflux, "exportfits": _exportfits, "imfit": _imfit, "impbcor": _impbcor}
+       "statwt": _statwt, "specflux": _specflux, "exportfits": _exportfits, "imfit": _imfit, "impbcor": _impbcor, "importfits": _importfits}
 
 
 # Images
@@ -587,8 +603,34 @@ def _check_image(task: str, image: File | Directory, given: dict) -> None:
         _check_region(image, frame, shape, {k: given[k] for k in REGION if _texts(given.get(k)) and isinstance(given[k], str)})
         _check_axes(task, image, shape, given)
         _check_mask(opened, image, given.get("mask"))
+        if task == "imsmooth" and given.get("targetres") and given.get("kernel", "gauss").startswith("g"):
+            _check_target(opened, image, given)
     finally:
         opened.done()
+
+
+def _check_target(opened, image: File | Directory, given: dict) -> None:
+    """Refuse a resolution that the image does not have: a beam that no Gaussian makes of the present one."""
+    import casatools
+
+    quanta, name, target = casatools.quanta(), "beam", _object("beam", given.get("beam"))
+    if not target:
+        name, target = "major", {key: given[key] for key in ("major", "minor", "pa")}
+    if not opened.restoringbeam():
+        raise Invalid(f"{image.basename} has no beam; its resolution is not known", "targetres", "give the kernel itself, without targetres")
+    present = opened.commonbeam()
+    kernel = _spread(quanta, target) - _spread(quanta, present)
+    if numpy.linalg.eigvalsh(kernel).min() < 0:
+        sizes = " x ".join(f"{present[key]['value']:.4g}{present[key]['unit']}" for key in ("major", "minor"))
+        raise Invalid(f"smoothing does not give this resolution: the beam of {image.basename} is {sizes} already", name, "write a larger beam")
+
+
+def _spread(quanta, beam: dict) -> numpy.ndarray:
+    """The matrix of a Gaussian's second moments, which convolution adds."""
+    major, minor = (quanta.convert(quanta.quantity(beam[key]), "arcsec")["value"] for key in ("major", "minor"))
+    angle = quanta.convert(quanta.quantity(beam["positionangle" if "positionangle" in beam else "pa"]), "rad")["value"]
+    turn = numpy.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    return turn @ numpy.diag([major**2, minor**2]) @ turn.T
 
 
 def _check_region(image: File | Directory, frame: dict, shape: list[int], given: dict) -> None:
@@ -603,7 +645,7 @@ def _check_region(image: File | Directory, frame: dict, shape: list[int], given:
                     regions.frombcs(csys=frame, shape=shape, **{k: given[k] for k in keys})
             except RuntimeError as error:
                 what = ", ".join(f"{k} {given[k]!r}" for k in keys)
-                raise Invalid(f"{what} is no part of {image.basename}, which has {' x '.join(map(str, shape))} pixels: {_sentence(error)}", keys[0], IMHEAD) from None
+                raise Invalid(f"{what} is no part of {image.basename}, which has {' x '.join(map(str, shape))} pixels: {sentence(error)}", keys[0], IMHEAD) from None
     finally:
         regions.done()
 
@@ -633,12 +675,13 @@ def _check_mask(opened, image: File | Directory, mask) -> None:
     try:
         opened.statistics(mask=mask, axes=[], verbose=False)
     except RuntimeError as error:
-        raise Invalid(f"{mask!r} is no mask for {image.basename}: {_sentence(error)}", "mask", "write an expression over the image, such as \"" + image.basename + "\" > 0.1") from None
+        raise Invalid(f"{mask!r} is no mask for {image.basename}: {sentence(error)}", "mask", "write an expression over the image, such as \"" + image.basename + "\" > 0.1") from None
 
 
-def _sentence(error: Exception) -> str:
-    """What casacore says, without where in its code."""
-    return " ".join(str(error).partition("... thrown by")[0].removeprefix("Exception:").split())
+def sentence(error: Exception) -> str:
+    """What CASA says, without where in its code."""
+    text = str(error).partition("... thrown by")[0].strip().removeprefix("Exception:")
+    return " ".join(re.sub(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\s+[A-Z]+\s+\S+\s", "", text).split()) or type(error).__name__
 
 
 # Measurement sets
@@ -670,9 +713,68 @@ def _check_measurement_set(task: str, name: str, path: str, given: dict) -> None
         _check_antennas(table, path, given)
         _check_correlations(table, path, given)
         _check_counts(table, path, task, given)
+        if task == "tclean" and path == _listed(given["vis"])[0].path:
+            _check_cleaned(ms, path, given)
     finally:
         table.done()
         ms.done()
+
+
+def _check_cleaned(ms, path: str, given: dict) -> None:
+    """Refuse a mask that is no region of the image to be made, and a model of another part of the sky; CASA would go on without."""
+    import casatools
+
+    masks, models = _texts(given.get("mask")), [m for m in _listed(given.get("startmodel")) if isinstance(m, Directory)]
+    cells, sizes = _texts(given.get("cell")), _listed(given.get("imsize"))
+    if not masks + models or not cells:
+        return
+    quanta, measures, csys, regions, image = casatools.quanta(), casatools.measures(), casatools.coordsys(), casatools.regionmanager(), casatools.image()
+    try:
+        angles = [quanta.convert(quanta.quantity(c), "rad")["value"] for c in (cells[0], cells[-1])]
+        shape, centre = [sizes[0], sizes[-1], 1, 1], _centre(ms, measures, path, given)
+        made, place = csys.newcoordsys(direction=True, stokes=["I"], spectral=True), measures.measure(centre, "J2000")
+        made.setunits(["rad", "rad", "", "Hz"])
+        made.setreferencepixel([n / 2 for n in shape[:2]], "direction")
+        made.setreferencevalue([quanta.convert(place[key], "rad")["value"] for key in ("m0", "m1")], "direction")
+        made.setincrement([-angles[0], angles[1]], "direction")
+        for text in masks:
+            try:
+                good = "[" in text and bool(regions.fromtext(text, shape, made.torecord()) if "range" not in text else text)
+                reason = "" if good else "it is no region"
+            except RuntimeError as error:
+                reason = sentence(error).replace("No regions found.", "the image has no such part")
+            if reason:
+                raise Invalid(f"{text!r} is no mask: {reason}", "mask", "write a region such as circle[[64pix,64pix],24pix], or give mask_image")
+        for model in models:
+            image.open(model.path)
+            ends = [image.toworld(pixel, "m")["measure"]["direction"] for pixel in ([n / 2 for n in image.shape()[:2]], [0, 0])]
+            image.close()
+            reach = _apart(quanta, measures, *ends) + math.hypot(*(n * a for n, a in zip(shape, angles))) / 2
+            if _apart(quanta, measures, centre, ends[0]) > reach:
+                raise Invalid(f"{model.basename} is of another part of the sky", "startmodel", IMHEAD)
+    finally:
+        for tool in (measures, csys, regions, image):
+            tool.done()
+
+
+def _centre(ms, measures, path: str, given: dict) -> dict:
+    """The direction of the centre of the image to be made: the one that is given, or the first selected field's."""
+    text = str(given.get("phasecenter", "")).strip()
+    if len(text.split()) == 3:
+        return measures.direction(*text.split())
+    ms.open(path)
+    try:
+        if not text.isdigit() and given.get("field"):
+            ms.msselect({"field": given["field"]})
+            text = str(ms.msselectedindices()["field"][0])
+        return ms.getfielddirmeas("PHASE_DIR", int(text) if text.isdigit() else 0)
+    finally:
+        ms.close()
+
+
+def _apart(quanta, measures, one: dict, two: dict) -> float:
+    """The angle between two directions, in rad."""
+    return quanta.convert(measures.separation(one, two), "rad")["value"]
 
 
 def _selector(value) -> str:
@@ -702,19 +804,23 @@ def _check_selection(ms, path: str, selected: dict) -> None:
 
 def _check_numbers(path: str, name: str, text: str) -> None:
     """Refuse channels that a spectral window does not have; CASA would take the last one."""
-    import casatools
-
-    table = casatools.table()
-    try:
-        table.open(os.path.join(path, "SPECTRAL_WINDOW"))
-        counts = [int(n) for n in table.getcol("NUM_CHAN")]
-    finally:
-        table.done()
+    counts = _channel_counts(path)
     for window, channels in re.findall(r"(\d+|\*)\s*:\s*([\d~;^\s]+)(?=,|$)", text):
         most = max(counts) if window == "*" else counts[int(window)] if int(window) < len(counts) else 0
         for number in re.findall(r"(?<!\^)\d+", channels):
             if int(number) >= most:
                 raise Invalid(f"{text!r}: spectral window {window} has no channel {number}; it has {most}, from 0", name, LISTOBS)
+
+
+def _channel_counts(path: str) -> list[int]:
+    import casatools
+
+    table = casatools.table()
+    try:
+        table.open(os.path.join(path, "SPECTRAL_WINDOW"))
+        return [int(n) for n in table.getcol("NUM_CHAN")]
+    finally:
+        table.done()
 
 
 def _check_spectrum(ms, path: str, name: str, value) -> None:
@@ -807,13 +913,13 @@ def _check_antennas(table, path: str, given: dict) -> None:
 
 
 def _check_correlations(table, path: str, given: dict) -> None:
-    """Refuse to image circular polarizations of linear feeds, and the other way round."""
-    stokes = given.get("stokes")
-    if stokes not in ("RR", "LL", "XX", "YY", "RRLL", "XXYY"):
+    """Refuse to image circular polarizations of linear feeds, the other way round, and to solve for what only linear feeds have."""
+    name, wanted = ("gaintype", "XXYY") if str(given.get("gaintype")).endswith("+QU") else ("stokes", given.get("stokes"))
+    if wanted not in ("RR", "LL", "XX", "YY", "RRLL", "XXYY"):
         return
     table.open(os.path.join(path, "POLARIZATION"))
     codes = {5: "RR", 8: "LL", 9: "XX", 12: "YY"}
-    have = {codes.get(int(c)) for c in table.getvarcol("CORR_TYPE")["r1"].flatten()}
-    lacking = [c for c in (stokes[:2], stokes[2:]) if c and c not in have]
+    have = {codes.get(int(c)) for row in table.getvarcol("CORR_TYPE").values() for c in row.flatten()}
+    lacking = [c for c in (wanted[:2], wanted[2:]) if c and c not in have]
     if lacking:
-        raise Invalid(f"{os.path.basename(path)} has no correlation {lacking[0]}", "stokes", LISTOBS)
+        raise Invalid(f"{os.path.basename(path)} has no correlation {lacking[0]}", name, LISTOBS)

@@ -15,11 +15,14 @@ import json
 import math
 import os
 import shutil
+import sys
 
 import casacheck
-from fringe import Directory, File, Invalid
+from fringe import Directory, Failed, File, Invalid
 
 RETURNED = "returned.json"
+PICTURES = 4  # images that are shown side by side, at most
+MOMENTS = {"integrated": "integrated intensity", "weighted_coord": "mean velocity", "weighted_dispersion_coord": "velocity dispersion"}  # endings of CASA's names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +38,8 @@ class Task:
     is there counts; with * in it, the output is the list of all. {input} stands
     for the value of an input, for a file its base name. The output `main` must be
     there. `figures` gives for outputs that are numbers the path into what the
-    task returned, such as "rms.0".
+    task returned, such as "rms.0". `picture` names the output of images that the
+    output `preview` shows, unless the input of that name is false.
     """
 
     name: str
@@ -47,12 +51,14 @@ class Task:
     beside: dict = dataclasses.field(default_factory=dict)
     products: dict = dataclasses.field(default_factory=dict)
     figures: dict = dataclasses.field(default_factory=dict)
+    picture: str = ""
 
     def run(self, inputs: dict, outputs: type) -> tuple:
         """Run the task and give its outputs; inputs that are None are left to CASA."""
         import casatasks
 
         given = {name: value for name, value in inputs.items() if value is not None}
+        drawn = self.picture and given.pop("preview")
         arguments = self.arguments(given)
         casacheck.check(self.name, given, self.vis)
         casatasks.casalog.showconsole(True)
@@ -61,8 +67,11 @@ class Task:
         except AssertionError as error:  # CASA's check of the parameters, before the task begins
             raise _refused(error, arguments) from None
         except Exception as error:  # what CASA finds wrong on its way; its log has more
-            raise SystemExit(f"{self.name} failed: {' '.join(str(error).split())}") from None
-        return outputs(**self.collect(given, returned, outputs))
+            raise Failed(f"{self.name} failed: {casacheck.sentence(error)}") from None
+        values = self.collect(given, returned, outputs)
+        if self.picture:
+            values["preview"] = _picture(_listed(values[self.picture])) if drawn else None
+        return outputs(**values)
 
     def arguments(self, given: dict) -> dict:
         """What CASA's task is called with."""
@@ -82,7 +91,7 @@ class Task:
         """The values of the outputs."""
         values = {name: self.product(patterns, given) for name, patterns in self.products.items()}
         if self.main and not values[self.main]:
-            raise RuntimeError(f"{self.name} ended without an error and made no {self.main}; see its log")
+            raise Failed(f"{self.name} ended without an error and made no {self.main}; see its log")
         values |= {name: _number(returned, path) for name, path in self.figures.items()}
         if "returned" in outputs._fields:
             with open(RETURNED, "w", encoding="utf-8") as file:
@@ -104,6 +113,45 @@ class Task:
             if entries:
                 return entries[0]
         return None
+
+
+def _picture(images: list[Directory]) -> File | None:
+    """A picture of images, or nothing: what cannot be drawn costs nobody the images."""
+    name = "preview.png"
+    try:
+        import preview  # here, so that a fork is small and calls without a picture do not wait
+
+        planes = [_plane(image.path, f".plane-{n}.fits", preview.brightest) for n, image in enumerate(images[:PICTURES])]
+        ends = [os.path.splitext(image.basename)[1].strip(".") for image in images[:PICTURES]]
+        titles = tuple(MOMENTS.get(end, end.replace("_", " ")) for end in ends) if len(images) > 1 else ()
+        return File(name) if preview.draw(name, *planes, titles=titles) else None
+    except Exception as error:
+        print(f"there is no picture: {error}", file=sys.stderr)
+        return None
+
+
+def _plane(path: str, name: str, brightest) -> str:
+    """Write the brightest plane of an image as a FITS file, and give its name."""
+    import casatools
+
+    image, regions = casatools.image(), casatools.regionmanager()
+    try:
+        image.open(path)
+        first, last = [0] * len(image.shape()), [int(n) - 1 for n in image.shape()]
+        kinds = [str(kind) for kind in image.coordsys().axiscoordinatetypes()]
+        further = range(2, len(kinds))
+        for axis in further:
+            last[axis] = 0
+        if spectral := next((axis for axis in further if kinds[axis] == "Spectral"), None):
+            plane = lambda n: image.getchunk([n if axis == spectral else 0 for axis in range(len(kinds))], [n if axis == spectral else last[axis] for axis in range(len(kinds))])
+            first[spectral] = last[spectral] = brightest(int(image.shape()[spectral]), (last[0] + 1) * (last[1] + 1), plane)
+        part = image.subimage(region=regions.box(first, last), dropdeg=False)
+        part.tofits(name, velocity=False, overwrite=True)
+        part.done()
+    finally:
+        image.done()
+        regions.done()
+    return name
 
 
 def _listed(value) -> list:

@@ -19,7 +19,7 @@ from cube import AXES, Cube
 from cut import Cut, long_axis
 
 FRINGE = {
-    "version": "1.0.1",
+    "version": "1.0.2",
     "environment": "astro",
     "shape": "service",
     "cpu": 1,

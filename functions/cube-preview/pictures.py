@@ -27,7 +27,7 @@ def _prefixed(unit: str, peak: float) -> tuple[float, str]:
     if not unit.startswith("Jy"):
         return 1.0, unit
     size, prefix = next(((s, p) for s, p in PREFIXES if peak >= 0.1 * s), PREFIXES[-1])
-    return 1 / size, prefix + unit.replace("/", " / ")
+    return 1 / size, prefix + unit
 
 
 def _beam(plot, sky: SkyImage, size: float) -> None:

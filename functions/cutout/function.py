@@ -22,7 +22,7 @@ import source
 import spectral
 
 FRINGE = {
-    "version": "1.0.1",
+    "version": "1.1.0",
     "environment": "astro",
     "shape": "service",
     "cpu": 1,
@@ -42,6 +42,7 @@ class Outputs(NamedTuple):
     """What cutout gives."""
 
     cutout: Annotated[File | None, Out(doc="The part; null when the region is outside of the image", format="image/fits")]
+    preview: Annotated[File | None, Out(doc="A picture of the part, of a cube of its brightest plane, when asked for", format="image/png")]
 
 
 def main(
@@ -53,6 +54,7 @@ def main(
     band_max: Annotated[float | None, In(unit="m", ucd="em.wl;stat.max", exclusive_minimum=0, doc="Longest vacuum wavelength; unbounded when absent")] = None,
     pol: Annotated[list[Literal["I", "Q", "U", "V", "RR", "LL", "RL", "LR", "XX", "YY", "XY", "YX"]] | None, In(ucd="meta.code;phys.polarization", doc="Polarizations; all when absent")] = None,
     mask: Annotated[bool | None, In(doc="Blank the pixels outside of the region; when absent, those outside of a polygon")] = None,
+    preview: Annotated[bool, In(doc="Draw a picture too; it takes a hundred times as long as the part")] = False,
 ) -> Outputs:
     """Cut out a part."""
     found = source.of(image.path)
@@ -63,7 +65,7 @@ def main(
         pixels, whole = region.to_pixels(outline, centre, found.wcs, found.frame)
         corner = _box(pixels, whole, found.shape)
         if corner is None:
-            return Outputs(None)
+            return Outputs(None, None)
         (x0, y0), (x1, y1) = corner
         part[-2:] = slice(y0, y1), slice(x0, x1)
         if polygon is not None if mask is None else mask:
@@ -71,22 +73,29 @@ def main(
                 raise ValueError("A part of the region is beyond what the image's projection can show; ask without mask, or for a smaller region.")
             blank = region.inside(pixels, *corner)
             if not blank.any():
-                return Outputs(None)
+                return Outputs(None, None)
     if band_min is not None or band_max is not None:
         channels = _channels(found, band_min or 0.0, math.inf if band_max is None else band_max)
         if channels is None:
-            return Outputs(None)
+            return Outputs(None, None)
         part[-found.spectral] = slice(*channels)
     if pol:
         axis, planes = _planes(found, pol)
         if planes is None:
-            return Outputs(None)
+            return Outputs(None, None)
         part[-axis] = planes
     name = os.path.splitext(os.path.basename(image.path))[0] + "-cutout.fits"
     asked = dict(circle=circle, polygon=polygon, range=range, band=[band_min, band_max] if band_min or band_max else None, pol=pol)
     history = f"fringe cutout {FRINGE['version']}: " + "; ".join(f"{k} {v}" for k, v in asked.items() if v)
     found.write(image.path, tuple(part), blank, history, name)
-    return Outputs(File(name))
+    return Outputs(File(name), _picture(name) if preview else None)
+
+
+def _picture(part: str) -> File | None:
+    import preview  # here, so that calls without a picture do not wait
+
+    name = os.path.splitext(part)[0] + ".png"
+    return File(name) if preview.draw(name, part) else None
 
 
 def _outline(circle, polygon, box) -> tuple[np.ndarray | None, np.ndarray | None]:

@@ -15,12 +15,12 @@ the texts of the inputs are those of CASA's documentation (Associated Universiti
 
 from typing import Annotated, NamedTuple
 
-from fringe import Directory, In, Out
+from fringe import Directory, File, In, Out
 
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.1",
+    "version": "6.7.2",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -41,6 +41,7 @@ TASK = Task(
     main="image",
     names=("imagename",),
     products={"image": "{imagename}"},
+    picture="image",
 )
 
 
@@ -48,6 +49,7 @@ class Outputs(NamedTuple):
     """What feather gives."""
 
     image: Annotated[Directory, Out(doc="The combined image")]
+    preview: Annotated[File | None, Out(doc="A picture; of a cube, of its brightest plane", format="image/png")]
 
 
 def main(
@@ -95,6 +97,7 @@ def main(
         that the SD has illuminated  is filtered
         out.
     """)] = False,
+    preview: Annotated[bool, In(doc="Draw a picture too; takes a second or two")] = True,
 ) -> Outputs:
     """Combine two images using their Fourier transforms."""
     return TASK.run(locals(), Outputs)

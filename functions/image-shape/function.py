@@ -19,7 +19,7 @@ from shapes import fit_ring, jet_direction
 from sky_image import SkyImage
 
 FRINGE = {
-    "version": "1.0.1",
+    "version": "1.0.2",
     "environment": "astro",
     "shape": "service",
     "cpu": 1,

@@ -11,7 +11,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.1",
+    "version": "6.7.2",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -28,6 +28,7 @@ TASK = Task(
     main="images",
     names=("outfile",),
     products={"images": ("{outfile}*",)},
+    picture="images",
 )
 
 
@@ -35,6 +36,7 @@ class Outputs(NamedTuple):
     """What immoments gives."""
 
     images: Annotated[list[Directory], Out(doc="The images of the moments; one has the name, of several each an ending such as .integrated")]
+    preview: Annotated[File | None, Out(doc="A picture; of a cube, of its brightest plane", format="image/png")]
 
 
 def main(
@@ -50,6 +52,7 @@ def main(
     excludepix: Annotated[int | float | list[int] | list[float], In(doc="Range of pixel values to exclude")] = -1,
     outfile: Annotated[str, In(doc="Output image file name (or root for multiple moments)")] = "moment",
     stretch: Annotated[bool, In(doc="Stretch the mask if necessary and possible?")] = False,
+    preview: Annotated[bool, In(doc="Draw a picture too; takes a second or two")] = True,
 ) -> Outputs:
     """Compute moments from an image."""
     return TASK.run(locals(), Outputs)

@@ -32,7 +32,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.1",
+    "version": "6.7.2",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -53,6 +53,7 @@ TASK = Task(
     main="outfile",
     names=("outfile",),
     products={"outfile": "{outfile}"},
+    picture="outfile",
 )
 
 
@@ -60,6 +61,7 @@ class Outputs(NamedTuple):
     """What impbcor gives."""
 
     outfile: Annotated[Directory, Out(doc="The corrected image")]
+    preview: Annotated[File | None, Out(doc="A picture; of a cube, of its brightest plane", format="image/png")]
 
 
 def main(
@@ -124,6 +126,7 @@ def main(
         Default: False
         Options: False|True
     """)] = False,
+    preview: Annotated[bool, In(doc="Draw a picture too; takes a second or two")] = True,
 ) -> Outputs:
     """Construct a primary beam corrected image from an image and a primary beam pattern."""
     return TASK.run(locals(), Outputs)

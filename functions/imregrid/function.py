@@ -15,7 +15,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.1",
+    "version": "6.7.2",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -33,6 +33,7 @@ TASK = Task(
     names=("output",),
     instead={"template_image": "template"},
     products={"output": "{output}"},
+    picture="output",
 )
 
 
@@ -40,6 +41,7 @@ class Outputs(NamedTuple):
     """What imregrid gives."""
 
     output: Annotated[Directory, Out(doc="The regridded image")]
+    preview: Annotated[File | None, Out(doc="A picture; of a cube, of its brightest plane", format="image/png")]
 
 
 def main(
@@ -57,6 +59,7 @@ def main(
     decimate: Annotated[int, In(minimum=1, doc="Decimation factor for coordinate grid computation")] = 10,
     replicate: Annotated[bool, In(doc="Replicate image rather than regrid?")] = False,
     template_image: Annotated[Directory | File | None, In(doc="The image whose grid is taken, in place of template")] = None,
+    preview: Annotated[bool, In(doc="Draw a picture too; takes a second or two")] = True,
 ) -> Outputs:
     """regrid an image onto a template image."""
     return TASK.run(locals(), Outputs)

@@ -11,7 +11,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.1",
+    "version": "6.7.2",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -35,6 +35,7 @@ TASK = Task(
     main="outfile",
     names=("outfile",),
     products={"outfile": "{outfile}"},
+    picture="outfile",
 )
 
 
@@ -42,6 +43,7 @@ class Outputs(NamedTuple):
     """What imsmooth gives."""
 
     outfile: Annotated[Directory, Out(doc="The smoothed image")]
+    preview: Annotated[File | None, Out(doc="A picture; of a cube, of its brightest plane", format="image/png")]
 
 
 def main(
@@ -73,6 +75,7 @@ def main(
     beam: Annotated[str, In(doc="""
         Alternate way of describing a Gaussian. If specified, must be a dictionary with keys "major", "minor", and "pa" (or "positionangle"). Do not specify beam if specifying major, minor, and pa.
     """)] = "",
+    preview: Annotated[bool, In(doc="Draw a picture too; takes a second or two")] = True,
 ) -> Outputs:
     """Smooth an image or portion of an image."""
     return TASK.run(locals(), Outputs)

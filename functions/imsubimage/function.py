@@ -11,7 +11,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.0",
+    "version": "6.7.1",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -28,6 +28,7 @@ TASK = Task(
     main="outfile",
     names=("outfile",),
     products={"outfile": "{outfile}"},
+    picture="outfile",
 )
 
 
@@ -35,6 +36,7 @@ class Outputs(NamedTuple):
     """What imsubimage gives."""
 
     outfile: Annotated[Directory, Out(doc="The part of the image")]
+    preview: Annotated[File | None, Out(doc="A picture; of a cube, of its brightest plane", format="image/png")]
 
 
 def main(
@@ -50,6 +52,7 @@ def main(
     keepaxes: Annotated[int | list[int] | None, In(doc="""
         If dropdeg=True, these are the degenerate axes to keep. Nondegenerate axes are implicitly always kept.
     """)] = None,
+    preview: Annotated[bool, In(doc="Draw a picture too; takes a second or two")] = True,
 ) -> Outputs:
     """Create a (sub)image from a region of the image."""
     return TASK.run(locals(), Outputs)

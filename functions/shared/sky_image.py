@@ -31,16 +31,16 @@ class SkyImage:
         For further axes `channel` counts along FREQ (or any third axis), `polarization` along STOKES.
         """
         try:
-            with fits.open(path, memmap=False) as hdus:
+            with fits.open(path) as hdus:
                 hdu = next((h for h in hdus if h.is_image and h.data is not None and h.data.ndim >= 2), None)
                 if hdu is None:
                     raise ValueError("The FITS file has no image of two or more dimensions.")
-                header, data = hdu.header.copy(), hdu.data
+                header = hdu.header.copy()
+                pixels = np.array(hdu.data[plane_index(header, channel, polarization)], float)  # of a cube nothing else is read
                 if "BEAMS" in hdus and "BMAJ" not in header:
                     header.update(_beam_of(hdus["BEAMS"], channel, polarization))
         except OSError as error:
             raise ValueError(f"This is not a FITS file that can be read: {error}") from error
-        pixels = np.asarray(data[_plane(header, channel, polarization)], float)
         celestial = WCS(header).celestial
         if not celestial.has_celestial or celestial.naxis != 2:
             return cls(pixels, header, None, np.ones(2), (np.array(pixels.shape[::-1]) - 1) / 2, channel)
@@ -102,15 +102,22 @@ def _beam_of(beams: fits.BinTableHDU, channel: int, polarization: int) -> dict:
     return {key: float(rows[key][0]) * u.Unit(beams.columns[key].unit or "deg").to(u.deg) for key in ("BMAJ", "BMIN", "BPA")} if len(rows) else {}
 
 
-def _plane(header: fits.Header, channel: int, polarization: int) -> tuple[int, ...]:
+def spectral_axis(header: fits.Header) -> int | None:
+    """The axis that channels count along: of those beyond the second and without STOKES, the first that has several planes."""
+    others = [axis for axis in range(3, header["NAXIS"] + 1) if not _is_stokes(header, axis)]
+    return next((axis for axis in others if header[f"NAXIS{axis}"] > 1), others[0] if others else None)
+
+
+def plane_index(header: fits.Header, channel: int, polarization: int) -> tuple[int, ...]:
     """Index of a plane in the array: the axes beyond the second, the last one first."""
-    further = range(3, header["NAXIS"] + 1)
-    stokes = [axis for axis in further if str(header.get(f"CTYPE{axis}", "")).startswith("STOKES")]
-    others = [axis for axis in further if axis not in stokes]
-    spectral = next((axis for axis in others if header[f"NAXIS{axis}"] > 1), others[0] if others else None)
-    wanted = dict.fromkeys(further, 0) | dict.fromkeys(stokes, polarization) | ({spectral: channel} if spectral else {})
+    further, spectral = range(3, header["NAXIS"] + 1), spectral_axis(header)
+    wanted = {axis: polarization if _is_stokes(header, axis) else channel if axis == spectral else 0 for axis in further}
     for axis, plane in wanted.items():
         if plane >= header[f"NAXIS{axis}"]:
             kind = str(header.get(f"CTYPE{axis}", "")).strip() or "further axis"
             raise ValueError(f"Plane {plane} of axis {axis} ({kind}) was asked for; it has the planes 0 to {header[f'NAXIS{axis}'] - 1}.")
     return tuple(wanted[axis] for axis in reversed(further))
+
+
+def _is_stokes(header: fits.Header, axis: int) -> bool:
+    return str(header.get(f"CTYPE{axis}", "")).startswith("STOKES")

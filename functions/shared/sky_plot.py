@@ -11,14 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from matplotlib.ticker import FuncFormatter
 
-from sky_image import SkyImage
+from sky_image import SkyImage, spectral_axis
 
 STRETCHES = {"sqrt": SqrtStretch(), "asinh": AsinhStretch(0.02), "log": LogStretch(1000)}
 OFFSETS_BELOW = 20.0  # arcsec; smaller fields have offset axes
 PREFIXES = [(1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")]
+FRAMES = {"ICRS": " (ICRS)", "FK5": " (J2000)", "FK4": " (B1950)", "FK4-NO-E": " (B1950)"}
 THEMES = {"light": ("white", "#1b1f24"), "dark": ("#0d1117", "#e6edf3")}  # paper and ink
 DPI = 100
-LEFT, RIGHT, BOTTOM, TOP = 1.15, 1.25, 0.75, 0.6  # inches around a plot, for a picture of 10
+LEFT, RIGHT, BOTTOM, TOP = 1.15, 1.4, 0.75, 0.6  # inches around a plot, for a picture of 10
 
 
 class SkyPlot:
@@ -66,11 +67,11 @@ class Panel:
             page.figure.add_axes(self.axes)
 
     def draw(self, colors="inferno", stretch="linear", limits=None, unit=None, title=None, interpolation="nearest", beam=True, prefix=True) -> None:
-        """Draw the pixels; `limits` are in their own units, which `unit` says where the header does not."""
+        """Draw the pixels; `limits` are in their own units, which `unit` says where the header does not. A stretch is a name, or one of astropy's."""
         factor, unit = brightness_unit(self.sky, unit) if prefix else (1.0, unit or "")
         low, high = limits or span(self.sky.pixels)
         self.factor = factor
-        norm = Normalize(low * factor, high * factor) if stretch == "linear" else ImageNormalize(vmin=low * factor, vmax=high * factor, stretch=STRETCHES[stretch])
+        norm = Normalize(low * factor, high * factor) if stretch == "linear" else ImageNormalize(vmin=low * factor, vmax=high * factor, stretch=STRETCHES.get(stretch, stretch))
         pixels = np.ma.masked_invalid(np.clip(self.sky.pixels, low, high) * factor)
         shown = self.axes.imshow(pixels, origin="lower", cmap=colors, interpolation=interpolation, extent=self.extent(), norm=norm)
         shown.cmap.set_bad("0.85")
@@ -127,9 +128,11 @@ class Panel:
         axes, ink = self.axes, self.page.ink
         if self.kind == "sky":
             galactic = self.sky.wcs.wcs.lngtyp.strip() == "GLON"
-            for coordinate, text in zip(axes.coords, ("Galactic longitude", "Galactic latitude") if galactic else ("Right ascension", "Declination")):
+            frame = FRAMES.get(self.sky.wcs.wcs.radesys.strip(), "")
+            for coordinate, text in zip(axes.coords, ("Galactic longitude", "Galactic latitude") if galactic else (f"Right ascension{frame}", f"Declination{frame}")):
                 coordinate.set_axislabel(text, color=ink, fontsize=12 * self.page.zoom)
-                coordinate.set_ticks(color="white", size=5, number=5)
+                coordinate.set_ticks(number=5)
+                coordinate.tick_params(direction="out", length=5 * self.page.zoom, color=ink)
                 coordinate.set_ticklabel(color=ink, size=11 * self.page.zoom, exclude_overlapping=True)
                 coordinate.display_minor_ticks(True)
             axes.coords.frame.set_color(ink)
@@ -173,15 +176,16 @@ def brightness_unit(sky: SkyImage, unit: str | None = None) -> tuple[float, str]
         return 1.0, unit
     peak = float(np.nanmax(np.abs(sky.pixels)))
     size, prefix = next(((s, p) for s, p in PREFIXES if peak >= 0.1 * s), PREFIXES[-1])
-    return 1 / size, prefix + unit.replace("/", " / ")
+    return 1 / size, prefix + unit.replace(".", " ")
 
 
 def default_title(sky: SkyImage) -> str:
     """The object and the frequency, as far as the header has them."""
-    frequency = sky.frequency()
+    frequency, axis = sky.frequency(), spectral_axis(sky.header)
+    digits = 6 if axis and sky.header[f"NAXIS{axis}"] > 1 else 4  # channels are narrow
     parts = [str(sky.header.get("OBJECT", "")).strip()]
     if frequency:
-        parts.append(f"{frequency / 1e9:.4g} GHz" if frequency >= 1e9 else f"{frequency / 1e6:.4g} MHz")
+        parts.append(f"{frequency / 1e9:.{digits}g} GHz" if frequency >= 1e9 else f"{frequency / 1e6:.{digits}g} MHz")
     return "   ".join(part for part in parts if part)
 
 

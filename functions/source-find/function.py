@@ -18,7 +18,7 @@ from sky_image import SkyImage
 from sky_plot import SkyPlot, span
 
 FRINGE = {
-    "version": "1.0.1",
+    "version": "1.0.2",
     "environment": "bdsf",
     "shape": "task",
     "cpu": 1,

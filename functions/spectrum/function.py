@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from cube import AXES, Cube
 
 FRINGE = {
-    "version": "1.0.1",
+    "version": "1.0.2",
     "environment": "astro",
     "shape": "service",
     "cpu": 1,
@@ -142,7 +142,7 @@ def _draw(x: np.ndarray, y: np.ndarray, labels: tuple[str, str], title: str, nam
     plot.step(x, y * factor, where="mid", color="#1f5fa8", linewidth=1.3)
     plot.axhline(0, color="0.6", linewidth=0.8)
     plot.set_xlabel(labels[0], fontsize=12)
-    plot.set_ylabel(("Flux density" if labels[1] == "Jy" else "Brightness") + (f" ({prefix}{labels[1].replace('/', ' / ')})" if labels[1] else ""), fontsize=12)
+    plot.set_ylabel(("Flux density" if labels[1] == "Jy" else "Brightness") + (f" ({prefix}{labels[1]})" if labels[1] else ""), fontsize=12)
     plot.set_title(title, fontsize=13)
     plot.margins(x=0.01)
     plot.ticklabel_format(axis="x", useOffset=False)

@@ -19,7 +19,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.1",
+    "version": "6.7.2",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -58,6 +58,7 @@ TASK = Task(
         "terms": "{imagename}.*.tt[1-9]*",
         "alpha": "{imagename}.alpha",
     },
+    picture="image",
 )
 
 
@@ -76,6 +77,7 @@ class Outputs(NamedTuple):
     terms: Annotated[list[Directory], Out(doc="Images of higher Taylor terms")]
     alpha: Annotated[Directory | None, Out(doc="Spectral index, of several terms")]
     returned: Annotated[File, Out(doc="How the deconvolution went", format="application/json")]
+    preview: Annotated[File | None, Out(doc="A picture; of a cube, of its brightest plane", format="image/png")]
 
 
 def main(
@@ -1786,6 +1788,7 @@ def main(
         (This is not the support size for clark clean.)
     """)] = 0.35,
     mask_image: Annotated[Directory | File | None, In(doc="An image that is not 0 where may be cleaned, in place of mask")] = None,
+    preview: Annotated[bool, In(doc="Draw a picture too; takes a second or two")] = True,
 ) -> Outputs:
     """Radio Interferometric Image Reconstruction."""
     return TASK.run(locals(), Outputs)

@@ -58,7 +58,15 @@ def path_of(output: dict) -> str:
 
 def _environment(path: pathlib.Path) -> dict:
     return {**os.environ, "PYTHONPATH": str(REPOSITORY / "python"), "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1",
-            "PATH": f"{path / 'bin'}:{os.environ['PATH']}", "MPLBACKEND": "Agg"}
+            "PATH": f"{_programs(path)}:{os.environ['PATH']}", "MPLBACKEND": "Agg"}
+
+
+@functools.lru_cache(maxsize=None)
+def _programs(path: pathlib.Path) -> pathlib.Path:
+    """A function's bin with files in place of links, as a site has it."""
+    if not (path / "bin").exists():
+        return path / "bin"
+    return shutil.copytree(path / "bin", pathlib.Path(_shared.name) / "bin" / path.name)
 
 
 def _run_python(path: pathlib.Path, inputs: dict, folder: pathlib.Path) -> dict:

@@ -20,7 +20,7 @@ doc: |
 
 hints:
   fringe:Function:
-    version: 3.1.1
+    version: 3.1.2
     environment: wsclean
     shape: task
     contract: exec
@@ -69,6 +69,7 @@ requirements:
 
 baseCommand: wsclean-checked
 arguments:
+  - '$(inputs.preview ? "--preview" : null)'
   - -no-update-model-required
   - -reorder  # several spectral windows cannot be read in any other way
   - {prefix: -temp-dir, valueFrom: $(runtime.tmpdir)}
@@ -468,6 +469,11 @@ inputs:
     doc: Keep the gridded weights
     inputBinding: {prefix: -save-weights}
 
+  preview:
+    type: boolean
+    default: false
+    doc: Draw a picture of the image too; takes two seconds or so, of large images more
+
   # What it may use.
   threads:
     type: int
@@ -537,6 +543,11 @@ outputs:
     type: File?
     doc: The gridded weights (FITS), with save_weights
     outputBinding: {glob: $(inputs.name)-*weights.fits, outputEval: $(first(self))}
+  preview:
+    type: File?
+    format: iana:image/png
+    doc: A picture of the image, with preview
+    outputBinding: {glob: $(inputs.name).png}
   log:
     type: stdout
     doc: What WSClean said

@@ -26,7 +26,7 @@ import sys
 
 from fringe._request import request
 
-__all__ = ["Directory", "File", "In", "Invalid", "Out", "progress", "request"]
+__all__ = ["Directory", "Failed", "File", "In", "Invalid", "Out", "progress", "request"]
 
 
 class Invalid(Exception):
@@ -41,6 +41,14 @@ class Invalid(Exception):
         self.message = message
         self.input = input
         self.cure = cure
+
+
+class Failed(Exception):
+    """The work failed, for a reason that the message tells whole.
+
+    The caller of a task gets the message alone, and not the last lines of the
+    log, which has the rest.
+    """
 
 
 class _Entry(os.PathLike):

@@ -5,19 +5,21 @@ document. In the current directory it reads the input object from
 ``.fringe-inputs.json``, calls the handler, checks what it returned and writes
 it to ``cwl.output.json``. What goes wrong is told on stderr, with exit code 1;
 that an input is wrong (``fringe.Invalid``) is written to ``.fringe-invalid.json``,
-with exit code 65.
+with exit code 65, and why the work failed (``fringe.Failed``) to
+``.fringe-failed.json``, with exit code 70.
 """
 
 import json
 import os
 import sys
 
-from fringe import Invalid
+from fringe import Failed, Invalid
 from fringe._handler import Mismatch, Problems, load, trim
 
 INPUTS = ".fringe-inputs.json"
 OUTPUTS = "cwl.output.json"
 INVALID = ".fringe-invalid.json"
+FAILED = ".fringe-failed.json"
 
 
 def main(argv, load=load):
@@ -41,6 +43,10 @@ def main(argv, load=load):
         print(f"fringe: {err.input}: {err}" if err.input else f"fringe: {err}", file=sys.stderr)
         write(INVALID, {"message": err.message, "input": err.input, "cure": err.cure})
         return 65
+    except Failed as err:
+        print(f"fringe: {err}", file=sys.stderr)
+        write(FAILED, {"message": str(err)})
+        return 70
     write(OUTPUTS, output)
     return 0
 
@@ -76,7 +82,7 @@ def call(handler):
     home = os.getcwd()
     try:
         value = handler.function(**arguments)
-    except Invalid:
+    except (Invalid, Failed):
         os.chdir(home)
         raise
     except Exception as err:

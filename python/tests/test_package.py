@@ -25,7 +25,7 @@ class Types(Case):
             Out(minimum=3)
 
     def test_names(self):
-        self.assertEqual(fringe.__all__, ["Directory", "File", "In", "Invalid", "Out", "progress", "request"])
+        self.assertEqual(fringe.__all__, ["Directory", "Failed", "File", "In", "Invalid", "Out", "progress", "request"])
 
     def test_docstring(self):
         doc = """Text.

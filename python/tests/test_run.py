@@ -8,7 +8,7 @@ from tests.support import Case
 HEAD = """\
 import os, sys
 from typing import Annotated, List, NamedTuple, Optional, Union
-from fringe import Directory, File, In, Invalid, progress
+from fringe import Directory, Failed, File, In, Invalid, progress
 
 FRINGE = {"version": "1.0.0"}
 
@@ -148,6 +148,12 @@ def main(a: Union[int, str, List[Directory], None], b: Union[int, float]) -> str
         self.assertEqual((code, out, err), (65, None, "fringe: a: too small\n"))
         with open(os.path.join(self.work, ".fringe-invalid.json")) as f:
             self.assertEqual(json.load(f), {"message": "too small", "input": "a", "cure": "take 2"})
+
+    def test_own_reason(self):
+        code, out, err = self.run_task("def main(a: int) -> None:\n    raise Failed('the matrix is singular')\n", {"a": 1})
+        self.assertEqual((code, out, err), (70, None, "fringe: the matrix is singular\n"))
+        with open(os.path.join(self.work, ".fringe-failed.json")) as f:
+            self.assertEqual(json.load(f), {"message": "the matrix is singular"})
 
     def test_exit_code(self):
         self.assertEqual(self.run_task("def main(a: int) -> None:\n    sys.exit(7)\n", {"a": 1})[0], 7)

@@ -3,7 +3,7 @@
 import functools
 import unittest
 
-from running import Case, call, made
+from running import Case, Refused, call, made
 
 SMALL = {"antennas": 10, "times": 5, "channels": 4}
 IMAGE = {"imagename": "x", "imsize": 64, "cell": "30arcsec"}
@@ -63,7 +63,10 @@ class HostileTest(Case):
     def test_own_words(self):
         """What CASA finds wrong only on its way is told in its own words."""
         ms, _, _ = made(**SMALL)
-        self.refused(500, None, "mstransform failed: ", "mstransform", vis=ms, outputvis="y.ms", datacolumn="data", regridms=True, outframe="source")
+        with self.assertRaises(Refused) as caught:
+            call("mstransform", vis=ms, outputvis="y.ms", datacolumn="data", regridms=True, outframe="source")
+        said = caught.exception.problem["detail"]
+        self.assertEqual(said, "mstransform failed: Problem parsing output reference frame:source")
 
     def refused_all(self, function: str, inputs: dict, *wrong) -> None:
         """Check that a call is refused for each (input, value, words)."""
@@ -80,7 +83,7 @@ class HostileTest(Case):
                          ("correlation", "ZZ", "correlation 'ZZ'"), ("array", "9", "no data"), ("feed", "9", "no feed 9"), ("spw", "0:99", "no channel 99; it has 4"), ("outputvis", " ", "no name"))
         self.refused_all("mstransform", made_of | {"chanaverage": True}, ("chanbin", [2, 2], "for 1 spectral windows"), ("tileshape", [1, 2], "shape of tiles"), ("phasecenter", "here", "no direction"),
                          ("datacolumn", "lag_data", "no column LAG_DATA"))
-        self.refused_all("mstransform", made_of | {"regridms": True}, ("nchan", 0, "no channel"), ("start", "x", "number of channels"), ("width", 0, "number of channels"), ("nspw", 0, "at least 1"),
+        self.refused_all("mstransform", made_of | {"regridms": True}, ("nchan", 0, "no channel"), ("start", "x", "number of channels"), ("width", 0, "number of channels"), ("nspw", 0, "at least 1"), ("nspw", 9, "there are 4 channels for 9"),
                          ("restfreq", "1420", "has no unit"))
         self.refused_all("mstransform", made_of | {"timeaverage": True}, ("timebin", "0s", "greater than 0"))
         self.refused_all("uvcontsub", {"vis": ms, "outputvis": "y.ms"}, ("fitspec", "nonsense", "'nonsense'"), ("fitspec", "9:0", "have"), ("fitspec", "0:0~99", "no channel 99"),
@@ -112,6 +115,8 @@ class HostileTest(Case):
         self.refused_all("gaincal", solved, ("solint", "nonsense", "not a value in s"), ("solint", "10Jy", "not a value in s"), ("solint", "inf,nonsense", "not a value in Hz"),
                          ("solint", "inf,-2ch", "number of channels"), ("combine", "nonsense", "is not one of"), ("smodel", [1, 0], "2 values"), ("smodel", [0, 0, 0, 0], "without intensity"),
                          ("minblperant", 99, "baselines"), ("interp", "linear", "there is none"), ("msselect", "garbage((", "garbage(("))
+        self.refused(422, "/gaintype", "no correlation XX", "gaincal", gaintype="XY+QU", **solved)
+        self.refused(422, "/parameter", "must be given", "gencal", caltype="antpos", **solved)
         self.refused_all("bandpass", solved, ("solint", "inf,10Jy", "not a value in Hz"), ("maskedge", -1, "at least 0"))
         self.refused(422, "/callib", "must be given", "gaincal", docallib=True, **solved)
         applied = {"vis": ms, "gaintable": table}
@@ -131,6 +136,10 @@ class HostileTest(Case):
                          ("cell", "0arcsec", "not greater"), ("restfreq", "1420", "has no unit"), ("outframe", "x", "is not one of"), ("restoringbeam", ["5arcsec", "10arcsec", "0deg"], "is greater than the major"),
                          ("uvtaper", ["1Jy"], "not a value in arcsec"), ("stokes", "XX", "no correlation XX"), ("mask_image", ms, "not an image"), ("gain", -1, "at least 0"), ("imagename", "", "no name"))
         self.refused_all("tclean", {"vis": ms, "specmode": "cube"} | IMAGE, ("nchan", 0, "no channel"), ("start", "x", "not a value in Hz"))
+        model = call("tclean", vis=ms, niter=10, **IMAGE)["model"]
+        self.refused_all("tclean", {"vis": ms} | IMAGE, ("mask", "foo", "no region"), ("mask", "circle[[32pix,32pix],5foo]", "5foo"), ("mask", "circle[[15h22m,45d00m00],2arcmin]", "no such part"))
+        self.refused(422, "/startmodel", "another part of the sky", "tclean", vis=ms, startmodel=model, phasecenter="J2000 10h00m00 60d00m00", **IMAGE)
+        self.assertTrue(call("tclean", vis=ms, startmodel=model, mask="circle[[15h22m,35d00m00],5arcmin]", **IMAGE | {"imsize": 96, "cell": "20arcsec"}))
         self.assertTrue(call("tclean", vis=ms, phasecenter="J2000 15h22m00 35d00m00", uvtaper=["1klambda"], outframe="bary", restfreq="1.4GHz", **IMAGE))
 
     @functools.cached_property
@@ -162,7 +171,8 @@ class HostileTest(Case):
         self.refused(422, "/fitsimage", "not a FITS image", "importfits", fitsimage=visibilities, imagename="x")
         picture = call("exportfits", imagename=plane, fitsimage="p.fits")["fitsimage"]
         self.refused(422, "/fitsfile", "not a UVFITS file", "importuvfits", fitsfile=picture, vis="x.ms")
-        self.refused_all("importfits", {"fitsimage": picture, "imagename": "x"}, ("beam", ["1arcsec"], "1 values"), ("beam", ["1Jy", "1Jy", "0deg"], "not a value in arcsec"))
+        self.refused_all("imsmooth", {"imagename": plane, "outfile": "o", "targetres": True, "kernel": "gauss", "minor": "1arcsec", "pa": "0deg"}, ("major", "2arcsec", "smoothing does not give this resolution"))
+        self.refused_all("importfits", {"fitsimage": picture, "imagename": "x"}, ("whichhdu", 7, "has 1 unit"), ("beam", ["1arcsec"], "1 values"), ("beam", ["1Jy", "1Jy", "0deg"], "not a value in arcsec"))
 
     def test_too_large(self):
         """An image that the site cannot hold is refused by an estimate, before anything starts."""

@@ -1,0 +1,1 @@
+../../functions/shared/sky_image.py

@@ -1,0 +1,1 @@
+../shared/sky_image.py

@@ -1,0 +1,1 @@
+../../shared/preview.py
