@@ -81,12 +81,13 @@ func (e *Error) Error() string {
 }
 
 // Part gives the part of the platform that failed. A request that is wrong, or
-// that may not be, fails in none, unless a call had come as far as to start.
+// that may not be, fails in none; an accepted call does, and one that had come as
+// far as to be staged.
 func (e *Error) Part() Component {
 	steps := []Component{Stage, Start, UserCode, Timeout, Memory, Collect}
 	switch e.Kind {
 	case Invalid, NotFound, Conflict, Denied, Unknown, TooLarge, OverQuota:
-		if !slices.Contains(steps, e.Component) {
+		if e.Call == "" && !slices.Contains(steps, e.Component) {
 			return ""
 		}
 	}

@@ -15,6 +15,7 @@ func TestPart(t *testing.T) {
 	}{
 		{"a wrong request fails in no part", fringe.Error{Kind: fringe.Invalid, Component: fringe.Catalogue}, ""},
 		{"a name that is not there", fringe.Error{Kind: fringe.NotFound, Component: fringe.Data}, ""},
+		{"a name that is not there when a job runs", fringe.Error{Kind: fringe.NotFound, Component: fringe.Catalogue, Call: "01M"}, fringe.Catalogue},
 		{"a quota", fringe.Error{Kind: fringe.OverQuota, Component: fringe.Data}, ""},
 		{"a program that is not there when a call starts", fringe.Error{Kind: fringe.NotFound, Component: fringe.Start}, fringe.Start},
 		{"a fault", fringe.Error{Kind: fringe.Internal, Component: fringe.Store}, fringe.Store},

@@ -112,7 +112,9 @@ func wireError(err *fringe.Error, id fringe.CallID) *client.Problem {
 	if err == nil {
 		return nil
 	}
-	p := problemOf(err, id)
+	e := *err
+	e.Call = id
+	p := problemOf(&e, id)
 	return &p
 }
 

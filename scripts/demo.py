@@ -52,7 +52,8 @@ class Site:
                 return answer.read(), answer.headers
         except urllib.error.HTTPError as failure:
             problem = json.loads(failure.read())
-            sys.exit(f"{path}: {problem['detail']}\n  failed in: {problem.get('component')}\n  to do: {problem.get('cure', '')}")
+            sys.exit("\n".join([f"{path}: {problem['detail']}"] + [f"  {what}: {problem[key]}" for what, key in
+                                                                   (("failed in", "component"), ("to do", "cure")) if problem.get(key)]))
 
     def call(self, function, show, **inputs):
         """Call a function; show names the outputs to print."""
