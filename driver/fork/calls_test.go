@@ -387,6 +387,19 @@ func TestBurst(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	threads, err := filepath.Glob("/proc/self/task/*/ns/mnt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for _, thread := range threads {
+		if ns, err := os.Readlink(thread); err == nil {
+			seen[ns]++
+		}
+	}
+	if len(seen) != 1 {
+		t.Errorf("threads of the server are in the mount namespaces %v, want one", seen)
+	}
 	s := l.status()
 	if n := s.Starts[fork.Standby] + s.Starts[fork.Fork]; n != 51 || s.Starts[fork.Standby] < 4 || s.Zygotes != 1 {
 		t.Errorf("Status() = %+v, want 51 forks, 4 of which stood by", s)

@@ -50,7 +50,8 @@ func (h home) back() error {
 
 // inside calls f on a thread that is in the mount namespace of a process. The
 // thread's root is that of the namespace. A thread that does not come back from
-// there ends.
+// there ends. The main thread never goes: it is the one that /proc/self shows,
+// to openHome of other threads too, and it cannot end.
 func inside(pidfd *os.File, f func() error) error {
 	h, err := openHome()
 	if err != nil {
@@ -60,6 +61,11 @@ func inside(pidfd *os.File, f func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			done <- inside(pidfd, f) // by another thread, while this one is held
+			runtime.UnlockOSThread()
+			return
+		}
 		err := unix.Unshare(unix.CLONE_FS)
 		if err == nil {
 			err = onSocket(pidfd, func(fd int) error { return unix.Setns(fd, unix.CLONE_NEWNS) })
