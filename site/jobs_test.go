@@ -266,6 +266,7 @@ func TestConcurrentSameCallsRunOnce(t *testing.T) {
 // again: the task is the same one.
 func TestAStopLeavesTasksRunning(t *testing.T) {
 	cfg := servertest.Config(t.TempDir())
+	cfg.CPU = 2 // two run at once, also on a machine with one core
 	s := servertest.Start(t, cfg)
 	s.Tool("waits", waits)
 	dir := t.TempDir()
