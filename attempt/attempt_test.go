@@ -39,6 +39,7 @@ type bench struct {
 	limits fringe.Limits
 	stderr *os.File
 	stdout *os.File
+	logMax int64
 	env    []string
 	runs   int
 }
@@ -83,7 +84,7 @@ func (b *bench) run(ctx context.Context, inputs map[string]any) (attempt.Outcome
 		}
 	})
 	return attempt.Run(ctx, attempt.Request{Tool: b.tool, Inputs: valid, Driver: b.driver, ID: fringe.InstanceID(fmt.Sprintf("attempt-%d", b.runs)),
-		WorkDir: dir, Limits: b.limits, Base: fringe.Spec{Env: b.env}, Stdout: b.stdout, Stderr: b.stderr})
+		WorkDir: dir, Limits: b.limits, Base: fringe.Spec{Env: b.env}, Stdout: b.stdout, Stderr: b.stderr, LogMax: b.logMax})
 }
 
 // want runs the tool and checks what its outputs hold.
@@ -322,6 +323,29 @@ inputs: {f: {type: File, inputBinding: {}}}
 outputs: {d: {type: Directory, outputBinding: {glob: d}}}
 `)
 	b.want(map[string]any{"f": file(b.put("in", "input\n"))}, map[string]string{"d": "absolute=x\n;input=input\n;real=x\n;relative=x\n;"})
+}
+
+// A log is bounded with what former attempts wrote to it.
+func TestLogOfSeveralAttempts(t *testing.T) {
+	b := newBench(t, `
+baseCommand: [sh, -c, 'head -c 1500 /dev/zero | tr "\0" x']
+inputs: {}
+outputs: {}
+`)
+	b.logMax = 2000
+	log, err := os.OpenFile(filepath.Join(t.TempDir(), "log"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	b.stdout = log
+	for range 3 {
+		b.want(map[string]any{}, nil)
+	}
+	text, err := os.ReadFile(log.Name())
+	if n := strings.Count(string(text), "x"); err != nil || n > 2001 || strings.Count(string(text), "[the log is cut here") != 2 {
+		t.Errorf("after three attempts of 1500 bytes the log has %d, %q, %v; want 2000 and two lines that say so", n, text[max(0, len(text)-200):], err)
+	}
 }
 
 // Where a tool leaves links, the server writes nothing through them.

@@ -30,10 +30,10 @@ func openStreams(r *Request, e *cwl.Execution, s *stage) (*streams, error) {
 	st := &streams{out: r.Stdout, err: r.Stderr}
 	// What the tool keeps is an output and not a log.
 	if e.Stdout == "" {
-		st.outMax = r.LogMax
+		st.outMax = left(r.LogMax, st.out)
 	}
 	if e.Stderr == "" {
-		st.errMax = r.LogMax
+		st.errMax = left(r.LogMax, st.err)
 	}
 	if err := st.open(e, s); err != nil {
 		st.close()
@@ -109,6 +109,15 @@ func (st *streams) open(e *cwl.Execution, s *stage) error {
 	}
 	st.err, err = create(e.Stderr)
 	return err
+}
+
+// left gives how much of a bound a file still has room for, and at least a
+// byte, for nothing would be no bound: what former attempts wrote is of the log.
+func left(bound int64, f *os.File) int64 {
+	if bound == 0 {
+		return 0
+	}
+	return max(1, bound-max(0, size(f)))
 }
 
 func (st *streams) close() {

@@ -368,6 +368,14 @@ func TestFilesUpAndDown(t *testing.T) {
 			t.Errorf("Accept %q: the file is %q", accept, a.body)
 		}
 	}
+	var calls []string
+	for n, text := range []string{"one", "one", "another"} {
+		body, kind := form(t, map[string]string{"@text": text})
+		a := send(t, s, "POST", "/async-function/upper", body, kind, "Idempotency-Key: upload")
+		if calls = append(calls, a.header.Get("X-Call-Id")); n < 2 && (a.status != 202 || calls[n] != calls[0]) || n == 2 && a.status != 409 {
+			t.Errorf("request %d under a key, with the file %q, is %d %s %v", n, text, a.status, a.body, calls)
+		}
+	}
 	if a := send(t, s, "GET", "/function/upper?text=user:none", nil); a.status != 422 {
 		t.Errorf("inputs in the query: %d %s", a.status, a.body)
 	}

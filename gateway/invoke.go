@@ -130,6 +130,9 @@ func (g *Gateway) expect(w http.ResponseWriter, r *http.Request, req *site.Reque
 	if n := r.ContentLength; n == 0 || n > 0 && n <= smallObject && r.Header.Get("Content-Type") == jsonType {
 		return func() {}, nil
 	}
+	if r.Header.Get(keyHeader) != "" && (queued || req.Version.Shape == fringe.Task) {
+		return func() {}, nil // it may have its place already
+	}
 	leave, err = g.cfg.Site.Expect(r.Context(), req, queued, r.ContentLength)
 	if err != nil {
 		// Else the server would wait for the body before it answers.

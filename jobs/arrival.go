@@ -172,20 +172,31 @@ func findMade(tx *store.Tx, all []*arrival) error {
 
 // sameTx gives the job that kept n from being inserted, when it is n itself.
 func sameTx(tx *store.Tx, op string, n NewJob) (*Job, error) {
-	if n.Key != "" {
-		var request string
-		err := tx.QueryRow(`SELECT request FROM jobs WHERE owner = ? AND key = ?`, n.Owner, n.Key).Scan(&request)
-		switch {
-		case err == nil && request != requestOf(n):
-			return nil, &fringe.Error{Op: op, Kind: fringe.Conflict,
-				Message: fmt.Sprintf("the idempotency key %.80q belongs to another request", n.Key),
-				Cure:    "send the same request as the first time, or take a new key"}
-		case err == nil:
-			job, err := scan(tx.QueryRow(`SELECT `+columns+` FROM jobs WHERE owner = ? AND key = ?`, n.Owner, n.Key))
-			return &job, err
-		case !errors.Is(err, sql.ErrNoRows):
-			return nil, err
-		}
+	job, err := formerTx(tx, op, n)
+	if job == nil && err == nil {
+		err = fringe.Errorf(op, fringe.Conflict, "there is a call %s already", n.ID)
 	}
-	return nil, fringe.Errorf(op, fringe.Conflict, "there is a call %s already", n.ID)
+	return job, err
+}
+
+// formerTx gives the job that has n's idempotency key; nil when there is none.
+// One of another request is a Conflict.
+func formerTx(tx *store.Tx, op string, n NewJob) (*Job, error) {
+	if n.Key == "" {
+		return nil, nil
+	}
+	var request string
+	err := tx.QueryRow(`SELECT request FROM jobs WHERE owner = ? AND key = ?`, n.Owner, n.Key).Scan(&request)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case request != requestOf(n):
+		return nil, &fringe.Error{Op: op, Kind: fringe.Conflict,
+			Message: fmt.Sprintf("the idempotency key %.80q belongs to another request", n.Key),
+			Cure:    "send the same request as the first time, or take a new key"}
+	}
+	job, err := scan(tx.QueryRow(`SELECT `+columns+` FROM jobs WHERE owner = ? AND key = ?`, n.Owner, n.Key))
+	return &job, err
 }

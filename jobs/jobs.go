@@ -92,6 +92,7 @@ type NewJob struct {
 	Trace       string        // the caller's trace context; empty: none
 	Hold        bool          // PENDING until Run; its inputs may still change
 	Key         string        // of idempotency, unique among the owner's jobs
+	Files       string        // names what came with the request, which Key is of beside the rest; it is not kept
 	Callback    string        // URL that gets the result
 	Duration    time.Duration // longest run time that was asked for; 0: the function's own
 	Destruction time.Time     // when job and products may go; zero: never

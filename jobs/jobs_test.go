@@ -239,6 +239,23 @@ func TestLogIsKeptFollowedAndBounded(t *testing.T) {
 	if n := errs.Len(); n < 64<<20 || n > 64<<20+200 || !strings.Contains(errs.String()[64<<20:], "cut here: 6291456 bytes") {
 		t.Errorf("the log has %d bytes and ends %q, want 64 MiB and a line that says what was cut", n, errs.String()[max(0, n-80):])
 	}
+	again, err := j.OpenLog(id(1)) // of the next attempt
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.Stderr().WriteString(line); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(again.Stdout(), "again")
+	if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+	errs.Reset()
+	followed.Reset()
+	err = errors.Join(j.CopyLog(ctx, id(1), []jobs.Stream{jobs.Stderr}, &errs, nil), j.CopyLog(ctx, id(1), []jobs.Stream{jobs.Stdout}, &followed, nil))
+	if n := errs.Len(); err != nil || n > 64<<20+200 || !strings.HasSuffix(errs.String(), "cut here: 1048576 bytes more were written]\n") || followed.String() != "first\nlast\nagain\n" {
+		t.Errorf("with another attempt the log has %d bytes and ends %q, %q, %v", n, errs.String()[max(0, n-80):], &followed, err)
+	}
 	if !j.HasLog(id(1)) || j.HasLog(id(2)) || j.HasLog("../../etc") {
 		t.Error("HasLog() is wrong about what was written, what was not, or a path")
 	}

@@ -86,6 +86,17 @@ func TestIdempotency(t *testing.T) {
 	if _, err := j.Submit(t.Context(), other); fringe.KindOf(err) != fringe.Conflict {
 		t.Errorf("another request under the key = %v, want conflict", err)
 	}
+	for what, change := range map[string]func(*jobs.NewJob){
+		"files":     func(n *jobs.NewJob) { n.Files = "others" },
+		"namespace": func(n *jobs.NewJob) { n.Namespace = "other" },
+	} {
+		r := work(41, "")
+		r.Key, r.Labels = "once", map[string]string{"field": "m87"}
+		change(&r)
+		if _, err := j.Submit(t.Context(), r); fringe.KindOf(err) != fringe.Conflict {
+			t.Errorf("a request with other %s under the key = %v, want conflict", what, err)
+		}
+	}
 	other.Owner = "bob"
 	if job, err := j.Submit(t.Context(), other); err != nil || job.ID != id(40) {
 		t.Errorf("the same key of another owner = %v, %v", job.ID, err)
@@ -260,7 +271,9 @@ func TestTheQueueIsBounded(t *testing.T) {
 	j, s, err := bounded(dir, 3, 2)
 	must(t, err)
 	put(t, j, work(1, ""))
-	put(t, j, work(2, ""))
+	keyed := work(2, "")
+	keyed.Key = "once"
+	put(t, j, keyed)
 	full := func(n int, owner string) {
 		t.Helper()
 		r := work(n, "")
@@ -271,6 +284,14 @@ func TestTheQueueIsBounded(t *testing.T) {
 		}
 	}
 	full(3, "alice")
+	keyed.ID = id(3)
+	if job, err := j.Submit(ctx, keyed); err != nil || job.ID != id(2) {
+		t.Errorf("an accepted request that is sent again to a full queue = %v, %v, want its job", job.ID, err)
+	}
+	keyed.Priority = 1
+	if _, err := j.Submit(ctx, keyed); fringe.KindOf(err) != fringe.Conflict {
+		t.Errorf("another request under its key = %v, want conflict", err)
+	}
 	r := work(3, "")
 	r.Owner = "bob"
 	put(t, j, r)

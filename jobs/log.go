@@ -109,6 +109,12 @@ func (l *Log) pump(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	room := max(0, MaxLog-st.Size()) // what former attempts wrote is of the log
 	r, w, err := os.Pipe()
 	if err != nil {
 		f.Close()
@@ -118,7 +124,7 @@ func (l *Log) pump(path string) (*os.File, error) {
 		defer r.Close()
 		defer f.Close()
 		// A full disk must not stop the tool: what cannot be kept is dropped.
-		if n, err := io.Copy(f, io.LimitReader(r, MaxLog)); err == nil && n < MaxLog {
+		if n, err := io.Copy(f, io.LimitReader(r, room)); err == nil && n < room {
 			return
 		}
 		if n, _ := io.Copy(io.Discard, r); n > 0 {

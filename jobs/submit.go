@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fringe"
+	"fringe/store"
 )
 
 // never is the moment of being ready of a job that waits for another one,
@@ -58,8 +59,16 @@ func (j *Jobs) accept(ctx context.Context, n NewJob) (*arrival, error) {
 	}
 	queued, g := a.job.Phase == Queued, group{n.Namespace, n.Owner, n.Function}
 	if queued {
-		if err := j.queue.reserve("jobs.Submit", g); err != nil {
-			return nil, err
+		if full := j.queue.reserve("jobs.Submit", g); full != nil {
+			// A request that is sent again has its place already.
+			err := j.store.View(ctx, func(tx *store.Tx) (err error) {
+				a.same, err = formerTx(tx, "jobs.Submit", n)
+				return err
+			})
+			if err == nil && a.same == nil {
+				err = full
+			}
+			return a, err
 		}
 	}
 	err = j.arrivals.Do(ctx, a)
@@ -110,7 +119,11 @@ func due(now time.Time, p fringe.Policy) any {
 // requestOf names what a caller asks for under an idempotency key. The version
 // is not of it: an alias may have moved since.
 func requestOf(n NewJob) string {
-	b, err := json.Marshal([]any{n.Function, n.Inputs, n.Labels, n.Priority, n.RunID, n.Hold, n.Callback, n.Duration})
+	asked := []any{n.Function, n.Inputs, n.Labels, n.Priority, n.RunID, n.Hold, n.Callback, n.Duration}
+	if n.Namespace != "" || n.Files != "" {
+		asked = append(asked, n.Namespace, n.Files)
+	}
+	b, err := json.Marshal(asked)
 	if err != nil {
 		return err.Error() // no request can be equal to it
 	}

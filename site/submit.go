@@ -2,8 +2,15 @@ package site
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"fringe"
@@ -64,6 +71,11 @@ func (l *Local) submit(ctx context.Context, r Request, o Options) (jobs.Job, err
 		}
 	}
 	var err error
+	if o.Key != "" {
+		if n.Files, err = filesOf(r.Uploads); err != nil {
+			return jobs.Job{}, fringe.E(op, err)
+		}
+	}
 	if o.Hold && len(r.Uploads) > 0 {
 		return jobs.Job{}, &fringe.Error{Op: op, Kind: fringe.Invalid, Component: fringe.Data, Message: "files cannot come with a job that is held",
 			Cure: "add them as datasets first, and name those"}
@@ -87,6 +99,29 @@ func (l *Local) submit(ctx context.Context, r Request, o Options) (jobs.Job, err
 		return jobs.Job{}, l.after(fringe.E(op, err))
 	}
 	return job, nil
+}
+
+// filesOf names the files that came with a call by their content; none by
+// nothing.
+func filesOf(uploads map[string]string) (string, error) {
+	if len(uploads) == 0 {
+		return "", nil
+	}
+	all := sha256.New()
+	for _, key := range slices.Sorted(maps.Keys(uploads)) {
+		f, err := os.Open(uploads[key])
+		if err != nil {
+			return "", err
+		}
+		one := sha256.New()
+		_, err = io.Copy(one, f)
+		f.Close()
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(all, "%q %q %x\n", key, filepath.Base(uploads[key]), one.Sum(nil))
+	}
+	return hex.EncodeToString(all.Sum(nil)), nil
 }
 
 // mayUse refuses a namespace that is not the principal's.
