@@ -268,7 +268,7 @@ func (j *Jobs) Delete(ctx context.Context, id fringe.CallID) error {
 		if _, err := s.Exec(`DELETE FROM jobs_memos WHERE derivation = (SELECT derivation FROM jobs WHERE seq = ?) AND job = ?`, at.seq, string(id)); err != nil {
 			return err
 		}
-		s.moves = append(s.moves, moved{id, at.seq, at.group, at.phase, Archived})
+		s.moves = append(s.moves, moved{id, at.seq, at.group, at.phase, at.phase}) // for who watches it; it is no end
 		_, err := s.Exec(`DELETE FROM jobs WHERE seq = ?`, at.seq)
 		return err
 	})

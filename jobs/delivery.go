@@ -69,10 +69,17 @@ func (j *Jobs) Delivery(ctx context.Context, id fringe.CallID) (d Delivery, foun
 	return d, true, nil
 }
 
-// DueDeliveries gives deliveries whose time has come, at most limit.
-func (j *Jobs) DueDeliveries(ctx context.Context, limit int) (due []Delivery, err error) {
+// dueLooked bounds the deliveries among which DueDeliveries chooses.
+const dueLooked = 10_000
+
+// DueDeliveries gives deliveries whose time has come, at most limit, and of one
+// principal at most each.
+func (j *Jobs) DueDeliveries(ctx context.Context, limit, each int) (due []Delivery, err error) {
 	err = j.store.View(ctx, func(tx *store.Tx) error {
-		rows, err := tx.Query(deliveryColumns+`WHERE d.state = 'waiting' AND d.next <= ? ORDER BY d.next LIMIT ?`, j.now().UnixNano(), limit)
+		rows, err := tx.Query(deliveryColumns+`WHERE d.job IN (SELECT job FROM (
+				SELECT job, row_number() OVER (PARTITION BY owner ORDER BY next, job) AS n FROM (
+					SELECT d.job, d.next, j.owner FROM jobs_deliveries d JOIN jobs j ON j.seq = d.job WHERE d.state = 'waiting' AND d.next <= ? ORDER BY d.next LIMIT ?))
+			WHERE n <= ?) ORDER BY d.next LIMIT ?`, j.now().UnixNano(), dueLooked, each, limit)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -203,7 +205,7 @@ func TestSameCallsRunOnce(t *testing.T) {
 	if j.QueuedCount() != 0 {
 		t.Errorf("%d wait", j.QueuedCount())
 	}
-	if due, err := j.DueDeliveries(ctx, 10); err != nil || len(due) != 4 {
+	if due, err := j.DueDeliveries(ctx, 10, 10); err != nil || len(due) != 4 {
 		t.Errorf("DueDeliveries() = %d, %v, want one of each that had a callback", len(due), err)
 	}
 	if needed, err := j.AnswersOthers(ctx, id(3)); err != nil || !needed {
@@ -318,6 +320,28 @@ func TestTheQueueIsBounded(t *testing.T) {
 	full(7, "dave")
 }
 
+// A job that is removed before it was run has not come to an end.
+func TestRemovalIsNoEnd(t *testing.T) {
+	dir := t.TempDir()
+	_, s, err := ledger(dir)
+	must(t, err)
+	defer s.Close()
+	var ends []jobs.Phase
+	j, err := jobs.New(jobs.Config{Store: s, Dir: filepath.Join(dir, "logs"), Log: slog.New(slog.DiscardHandler),
+		Ended: func(_ fringe.FunctionName, p jobs.Phase) { ends = append(ends, p) }})
+	must(t, err)
+	r := work(1, "")
+	r.Hold = true
+	put(t, j, r)
+	must(t, j.Delete(t.Context(), id(1)))
+	put(t, j, work(2, ""))
+	must(t, j.Abort(t.Context(), id(2), errors.New("no more")))
+	must(t, j.Delete(t.Context(), id(2)))
+	if len(ends) != 1 || ends[0] != jobs.Aborted {
+		t.Errorf("the ends that were told are %v, want ABORTED", ends)
+	}
+}
+
 // TestHeads has more jobs in a line than memory holds of it.
 func TestHeads(t *testing.T) {
 	ctx := t.Context()
@@ -430,18 +454,18 @@ func TestDelivery(t *testing.T) {
 	}
 	claim(t, j, 1)
 	must(t, j.Settle(ctx, id(1), 1, completed(`{}`, "")))
-	due, err := j.DueDeliveries(ctx, 10)
+	due, err := j.DueDeliveries(ctx, 10, 10)
 	if err != nil || len(due) != 1 || due[0].URL != r.Callback || due[0].State != jobs.Waits {
 		t.Fatalf("DueDeliveries() = %+v, %v", due, err)
 	}
 	d := due[0]
 	d.Tries, d.Next, d.Status, d.Error = 1, c.now().Add(time.Minute), 500, "the receiver answered 500"
 	must(t, j.Delivered(ctx, d))
-	if due, err := j.DueDeliveries(ctx, 10); err != nil || len(due) != 0 {
+	if due, err := j.DueDeliveries(ctx, 10, 10); err != nil || len(due) != 0 {
 		t.Errorf("DueDeliveries() before its time = %+v, %v", due, err)
 	}
 	c.advance(time.Hour)
-	if due, err = j.DueDeliveries(ctx, 10); err != nil || len(due) != 1 || due[0].Tries != 1 || due[0].Status != 500 {
+	if due, err = j.DueDeliveries(ctx, 10, 10); err != nil || len(due) != 1 || due[0].Tries != 1 || due[0].Status != 500 {
 		t.Errorf("DueDeliveries() = %+v, %v", due, err)
 	}
 	d.Tries, d.State, d.Status, d.Error = 2, jobs.Delivered, 200, ""

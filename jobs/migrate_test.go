@@ -67,7 +67,7 @@ func TestOldStoresOpen(t *testing.T) {
 	if found, _, err := j.List(ctx, jobs.Filter{Owner: "alice", Labels: map[string]string{"field": "m87"}}); err != nil || len(found) != 1 || found[0].RunID != "mine" || string(found[0].Outputs) != `{"n":1}` {
 		t.Errorf("List() = %+v, %v", found, err)
 	}
-	if d, err := j.DueDeliveries(ctx, 10); err != nil || len(d) != 1 || d[0].Job != id(4) {
+	if d, err := j.DueDeliveries(ctx, 10, 10); err != nil || len(d) != 1 || d[0].Job != id(4) {
 		t.Errorf("DueDeliveries() = %+v, %v", d, err)
 	}
 	again := work(20, "")

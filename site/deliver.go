@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -16,7 +17,8 @@ import (
 // How results are sent to their callbacks.
 const (
 	deliverEvery = time.Second
-	deliverMost  = 16 // at once
+	deliverMost  = 64 // at once
+	deliverEach  = 4  // of one principal at once: receivers that do not answer keep nobody else waiting
 	deliverTries = 12 // in about six hours
 	deliverFirst = 10 * time.Second
 	deliverLast  = 4 * time.Hour
@@ -58,6 +60,10 @@ func resultOf(job jobs.Job) ([]byte, error) {
 
 // deliver sends results to their callbacks until ctx ends.
 func (l *Local) deliver(ctx context.Context) {
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	var mu sync.Mutex // guards under
+	under := map[fringe.CallID]bool{}
 	tick := time.NewTicker(deliverEvery)
 	defer tick.Stop()
 	for {
@@ -66,19 +72,29 @@ func (l *Local) deliver(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		due, err := l.cfg.Jobs.DueDeliveries(ctx, deliverMost)
+		mu.Lock()
+		busy := maps.Clone(under) // how these went may be written while the due ones are read
+		mu.Unlock()
+		due, err := l.cfg.Jobs.DueDeliveries(ctx, deliverMost, deliverEach)
 		if err != nil && ctx.Err() == nil {
 			l.cfg.Log.Error("callbacks not looked at", "err", err)
 		}
-		var sending sync.WaitGroup
 		for _, d := range due {
+			if busy[d.Job] {
+				continue
+			}
+			mu.Lock()
+			under[d.Job] = true
+			mu.Unlock()
 			sending.Go(func() {
 				if err := l.send(ctx, d); err != nil && ctx.Err() == nil {
 					l.cfg.Log.Error("callback not recorded", "call", d.Job, "err", err)
 				}
+				mu.Lock()
+				delete(under, d.Job)
+				mu.Unlock()
 			})
 		}
-		sending.Wait()
 	}
 }
 

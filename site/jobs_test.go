@@ -400,6 +400,51 @@ func TestCallback(t *testing.T) {
 	}
 }
 
+// A receiver that does not answer keeps the results of its principal waiting,
+// and nobody else's.
+func TestCallbacksOfOthersDoNotWait(t *testing.T) {
+	cfg := servertest.Config(t.TempDir())
+	cfg.Callbacks = []string{"127.0.0.1"}
+	s := servertest.Start(t, cfg)
+	var hang, left atomic.Int64
+	release := make(chan struct{})
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/hang" {
+			return
+		}
+		hang.Add(1)
+		select {
+		case <-release:
+		case <-r.Context().Done():
+			left.Add(1)
+		}
+	}))
+	defer receiver.Close()
+	defer close(release)
+	s.Tool("fails", "baseCommand: [sh, -c, 'exit 1']\ninputs: []\noutputs: []\n")
+	const many = 70 // more than are sent at once
+	for range many {
+		submit(t, s, client.NewJob{Function: "fails", Callback: receiver.URL + "/hang"})
+
+	}
+	servertest.Eventually(t, "those have ended", func() bool {
+		return len(s.Jobs("ERROR")) == min(many, 50) && len(s.Jobs("QUEUED")) == 0 && len(s.Jobs("EXECUTING")) == 0
+	})
+	servertest.Eventually(t, "the receiver has some", func() bool { return hang.Load() > 0 })
+	other := s.As("other", fringe.Caller)
+	j, err := client.Send[client.Job](t.Context(), other, "POST", "/api/v1/jobs", client.NewJob{Function: "fails", Callback: receiver.URL + "/answer"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	servertest.Eventually(t, "the other's is delivered", func() bool { d := job(t, s, j.ID).Delivery; return d != nil && d.State == "delivered" })
+	if n := left.Load(); n > 0 {
+		t.Errorf("before it %d of those without an answer were given up", n)
+	}
+	if n := hang.Load(); n > 4 {
+		t.Errorf("%d of one principal were sent at once, want 4", n)
+	}
+}
+
 func TestDestruction(t *testing.T) {
 	s := servertest.Start(t, servertest.Config(t.TempDir()))
 	s.Tool("nonce", nonce)
