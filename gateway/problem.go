@@ -93,8 +93,11 @@ func problemOf(err error, call fringe.CallID) client.Problem {
 	if p.Detail == "" {
 		p.Detail = "the platform failed; the server's log says why"
 	}
-	if p.Component == "" && p.Status >= http.StatusInternalServerError && e.Kind != fringe.OverQuota {
-		p.Component = fringe.Gateway
+	switch e.Kind {
+	case fringe.Internal, fringe.Unavailable, fringe.Busy:
+		if p.Component == "" {
+			p.Component = fringe.Gateway
+		}
 	}
 	return p
 }

@@ -211,7 +211,7 @@ func (j *Jobs) Abort(ctx context.Context, id fringe.CallID, why error) error {
 	}
 	return j.change(ctx, op, id, func(s *step, at standing) error {
 		if at.phase.Final() {
-			return fringe.Errorf(op, fringe.Conflict, "the call %s has ended already: %s", id, at.phase)
+			return fringe.Errorf(op, fringe.Conflict, "the job %s has ended already: %s", id, at.phase)
 		}
 		if err := s.endAttempt(at, "aborted", why, fringe.Usage{}); err != nil {
 			return err

@@ -21,7 +21,7 @@ const (
 
 // Why an attempt is stopped from outside.
 var (
-	errAborted = errors.New("the call was aborted")
+	errAborted = errors.New("the job was aborted")
 	errLost    = errors.New("another attempt has the call")
 )
 

@@ -290,7 +290,7 @@ func (l *Local) same(ctx context.Context, r *Request) uint64 {
 
 // Abort ends a job that has not ended, and stops its attempt.
 func (l *Local) Abort(ctx context.Context, id fringe.CallID) error {
-	err := l.cfg.Jobs.Abort(ctx, id, &fringe.Error{Kind: fringe.Failed, Component: fringe.Engine, Message: errAborted.Error()})
+	err := l.cfg.Jobs.Abort(ctx, id, &fringe.Error{Kind: fringe.Failed, Message: errAborted.Error()})
 	if err != nil {
 		return fringe.E("site.Abort", err)
 	}

@@ -24,7 +24,7 @@ type ending struct {
 func endOf(job *jobs.Job, cause, err error, temporary bool, random float64) ending {
 	switch {
 	case errors.Is(cause, errAborted):
-		return ending{settle: true, phase: jobs.Aborted, err: &fringe.Error{Kind: fringe.Failed, Component: fringe.Engine, Message: errAborted.Error()}}
+		return ending{settle: true, phase: jobs.Aborted, err: &fringe.Error{Kind: fringe.Failed, Message: errAborted.Error()}}
 	case errors.Is(err, attempt.ErrNotStarted):
 		return again(job, jobs.Again{Cause: "interrupted", Platform: true, Err: interruption()}, 0)
 	}

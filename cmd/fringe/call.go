@@ -369,7 +369,9 @@ func (a *app) printOutputs(outputs any, of []client.Parameter, note string) erro
 		sort.Strings(names)
 		table(w, "OUTPUT VALUE", func(row func(...any)) {
 			for _, n := range names {
-				row(n, brief(o[n])+unitText(of, n, o[n]))
+				if o[n] != nil {
+					row(n, brief(o[n])+unitText(of, n, o[n]))
+				}
 			}
 		})
 		fmt.Fprintf(w, "\n%s\n", note)
@@ -443,7 +445,13 @@ func durationText(d time.Duration) string {
 	case d < time.Minute:
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
-	return d.Round(time.Second).String()
+	s := strings.TrimSuffix(d.Round(time.Second).String(), "m0s")
+	if h, ok := strings.CutSuffix(s, "h0"); ok {
+		return h + "h"
+	} else if !strings.HasSuffix(s, "s") {
+		return s + "m"
+	}
+	return s
 }
 
 func bytesText(n int64) string {

@@ -53,7 +53,7 @@ func (a *app) jobList() *cobra.Command {
 			defer a.moreHint(more)
 			return a.list(items, len(items), none, "JOB FUNCTION PHASE RUN SUBMITTED", func(row func(...any)) {
 				for _, j := range items {
-					row(j.ID, j.Function, j.Phase, seconds(j.Timing.Run), when(j.Submitted))
+					row(j.ID, j.Function, j.Phase, ran(&j), when(j.Submitted))
 				}
 			})
 		}}
@@ -69,6 +69,17 @@ func (a *app) jobList() *cobra.Command {
 	c.RegisterFlagCompletionFunc("phase", cobra.FixedCompletions(strings.Split("PENDING QUEUED EXECUTING COMPLETED ERROR ABORTED HELD SUSPENDED ARCHIVED", " "), cobra.ShellCompDirectiveNoFileComp))
 	c.RegisterFlagCompletionFunc("function", a.functionNames())
 	return c
+}
+
+// ran tells for how long a job ran, or has run by now.
+func ran(j *client.Job) string {
+	switch {
+	case j.Final():
+		return seconds(j.Timing.Run)
+	case j.Started != nil:
+		return durationText(max(0, time.Since(*j.Started)))
+	}
+	return "-"
 }
 
 // getJob asks for a job.

@@ -102,7 +102,7 @@ func explain(w io.Writer, err error) {
 	if part != "" {
 		fmt.Fprintf(w, "  failed in: %s\n", part)
 	}
-	if e.Call != "" && part != "" {
+	if e.Call != "" && (part != "" || e.Kind == fringe.Failed) {
 		fmt.Fprintf(w, "  call:      %s\n", e.Call)
 	}
 	if e.Cure != "" {
