@@ -172,7 +172,7 @@ func TestStartFails(t *testing.T) {
 		"RootHoldsSite": {func(c *server.Config) { c.Roots = []string{filepath.Dir(c.Dir)} }, fringe.Invalid, "overlap", "--data-root"},
 		"RootInSite":    {func(c *server.Config) { c.Roots = []string{filepath.Join(c.Dir, "data", "products")} }, fringe.Invalid, "overlap", "--data-root"},
 		"RootByLink":    {func(c *server.Config) { c.Dir, c.Roots = held.Dir, []string{link} }, fringe.Invalid, "overlap", "--data-root"},
-		"RootMissing":   {func(c *server.Config) { c.Roots = []string{"/nonexistent"} }, fringe.Invalid, "/nonexistent", "existing directories"},
+		"RootMissing":   {func(c *server.Config) { c.Roots = []string{filepath.Join(file, "none")} }, fringe.Invalid, "file/none", "existing directories"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := servertest.Config(t.TempDir())
