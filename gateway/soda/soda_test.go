@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -48,6 +49,35 @@ func dataset(_ context.Context, did fringe.DID) (fringe.Dataset, error) {
 		return fringe.Dataset{DID: did, Basename: "x.ms", Directory: true, Size: 7}, nil
 	}
 	return fringe.Dataset{}, &fringe.Error{Kind: fringe.NotFound, Message: "there is no " + did.String()}
+}
+
+// TestLinksAreAVOTable holds the document against the XML schema of VOTable 1.4
+// that astropy ships, and against astropy's own reader, to which each warning is
+// an error: attributes, units, UCDs, references. Its list of words of UCDs is
+// older than two that SODA 1.0 wants.
+func TestLinksAreAVOTable(t *testing.T) {
+	const schema = "/usr/lib/python3/dist-packages/astropy/io/votable/data/VOTable.v1.4.xsd"
+	read := `import sys, warnings
+from astropy.io.votable import parse
+warnings.simplefilter("error")
+warnings.filterwarnings("ignore", ".*Unknown word '(pos.outline|stat.interval)'")
+t = parse(sys.argv[1], verify="warn")
+assert t.get_first_table().to_table().colnames[0] == "ID" and len(list(t.resources)) == 2 and t.resources[1].utype == "adhoc:service"`
+	for name, query := range map[string]string{
+		"rows": "?ID=t:a@b.fits&ID=t:ms&ID=t:none&ID=http://x/y?%3Ca%3E%26", "none": "", "overflow": "?" + strings.Repeat("ID=t:ms&", 1001),
+	} {
+		w := httptest.NewRecorder()
+		service(t, nil).ServeHTTP(w, httptest.NewRequest("GET", "/ska/datasets/links"+query, nil))
+		file := filepath.Join(t.TempDir(), "links.xml")
+		if err := os.WriteFile(file, w.Body.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{{"xmllint", "--nonet", "--noout", "--schema", schema, file}, {"/usr/bin/python3", "-c", read, file}} {
+			if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+				t.Errorf("%s: %s: %v (scripts/setup.sh test installs it)\n%s", name, args[0], err, out)
+			}
+		}
+	}
 }
 
 func TestLinks(t *testing.T) {
