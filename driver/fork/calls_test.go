@@ -37,6 +37,7 @@ type lab struct {
 	python string
 	env    fringe.Environment
 	fn     string // directory of the function
+	input  string // directory that calls have as /fringe/input, when there is one
 	limits fringe.Limits
 	serial int
 	mu     sync.Mutex
@@ -100,6 +101,9 @@ func (l *lab) start(what string) (*called, error) {
 		Env:    []string{"PATH=/usr/bin:/bin", "PYTHONPATH=/fringe/python:/fringe/function", "HOME=/fringe/work", "MARK=" + l.mark()},
 		Mounts: append(base.Mounts[:2:2], fringe.Mount{Source: c.work, Target: "/fringe/work", Writable: true}),
 		Dir:    "/fringe/work", Limits: l.limits, Stdout: c.out, Stderr: c.out}
+	if l.input != "" {
+		s.Mounts = append(s.Mounts, fringe.Mount{Source: l.input, Target: "/fringe/input"})
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	c.in, err = l.s.For(l.env, base).Start(ctx, s)
@@ -469,5 +473,54 @@ func TestDeclared(t *testing.T) {
 		if s := l.status(); s.Way != want || s.Starts[want] != 1 || (s.Why == "") != (want == fork.Fork) {
 			t.Errorf("start: %s gives %+v", mode, s)
 		}
+	}
+}
+
+const trespassing = `
+import os, threading
+made, passes, over = [], 0, threading.Event()
+def trespass():
+    global passes
+    ways = [p + d for p in ("", "/proc/1/root") for d in ("/fringe", "/fringe/work", "/calls", "/work")] if not over.is_set() else []
+    for p in ("self", "1"):
+        try: ways += [f"/proc/{p}/fd/{fd}" for fd in os.listdir(f"/proc/{p}/fd")]
+        except OSError: pass
+    for place in ways:
+        for name in ("input", "planted"):  # the first is where the call gets a mount
+            for plant in (lambda p: os.symlink("/tmp", p), os.mkdir, lambda p: open(p, "x").close()):
+                try:
+                    if place != "/fringe/work" or not os.path.exists("/fringe/work/.fringe-inputs.json"): plant(f"{place}/{name}"); made.append(place)
+                except OSError: pass
+    passes += 1
+trespass()
+def keep():
+    while not over.is_set(): trespass()
+thread = threading.Thread(target=keep, daemon=True)
+thread.start()
+def act(what):
+    over.set()
+    thread.join()
+    return [sorted(set(made)), passes > 1, open("/fringe/input/data").read(), sorted(os.listdir("/fringe")), os.listdir("/calls"), os.listdir("/work")]
+`
+
+// The code of a function that a fork has loaded cannot write where its call's
+// mounts will be, neither while it stands by nor while the call comes in.
+func TestNothingIsPlantedForTheCall(t *testing.T) {
+	l := newLab(t, 1, nil, trespassing)
+	l.input = t.TempDir()
+	if err := os.WriteFile(filepath.Join(l.input, "data"), []byte("precious"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want := "[[], True, 'precious', ['function', 'input', 'python', 'work'], [], []]"
+	for i := range 5 {
+		if i > 0 {
+			l.eventually("a fork stands by", func() bool { return l.status().Standing > 0 })
+		}
+		if got := l.call(""); got != want {
+			t.Errorf("call %d: %s, want %s", i, got, want)
+		}
+	}
+	if s := l.status(); s.Starts[fork.Standby] == 0 {
+		t.Errorf("Status() = %+v, want forks that stood by", s)
 	}
 }

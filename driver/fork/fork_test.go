@@ -107,7 +107,7 @@ func TestPlainUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), filepath.Join(dir, "self"), "-test.run", "^(TestStateDoesNotLeak|TestCrashesTouchNobody|TestCallsDoNotSeeEachOther)$")
+	cmd := exec.CommandContext(t.Context(), filepath.Join(dir, "self"), "-test.run", "^(TestStateDoesNotLeak|TestCrashesTouchNobody|TestCallsDoNotSeeEachOther|TestNothingIsPlantedForTheCall)$")
 	cmd.Dir, cmd.Env = source, []string{"PATH=/usr/bin:/bin", "HOME=" + home, "TMPDIR=" + home}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	if out, err := cmd.CombinedOutput(); err != nil {
