@@ -27,8 +27,8 @@ SPACE = "{http://casa.nrao.edu/schema/psetTypes.html}"
 WIDTH = 150
 
 # How often a function was changed under one release of CASA: a change of its file adds one, and a new minor release takes it out.
-CHANGES = {"applycal": 1, "bandpass": 1, "exportfits": 1, "feather": 2, "flagdata": 1, "flagmanager": 1, "fluxscale": 1, "gaincal": 1, "immoments": 2, "impbcor": 2, "importfits": 1, "imregrid": 2,
-           "imsmooth": 2, "imstat": 1, "imsubimage": 1, "mstransform": 1, "specfit": 1, "specflux": 1, "split": 1, "statwt": 1, "tclean": 2, "uvcontsub": 1}
+CHANGES = {"applycal": 1, "bandpass": 1, "exportfits": 1, "feather": 2, "flagdata": 2, "flagmanager": 1, "fluxscale": 1, "gaincal": 1, "immoments": 2, "impbcor": 2, "importfits": 1, "imregrid": 2,
+           "imsmooth": 2, "imstat": 1, "imsubimage": 1, "mstransform": 1, "specfit": 2, "specflux": 1, "split": 1, "statwt": 1, "tclean": 3, "uvcontsub": 1}
 
 # What a function does not offer: windows, prompts, MPI, and text files that repeat the log.
 DROPPED = {"interactive", "parallel", "display", "overwrite", "verbose", "selectdata", "listit", "logfile", "logresults", "append", "wantreturn", "async", "ismms", "listmodels",
@@ -44,7 +44,8 @@ ORDER = ["Directory", "File", "list[Directory]", "bool", "int", "float", "list[b
 
 UNITS = {"imsize": "pixel", "cell": "arcsec", "scales": "pixel", "threshold": "Jy", "fluxdensity": "Jy", "computepastep": "deg", "rotatepastep": "deg", "lowerlimit": "deg",
          "upperlimit": "deg", "quackinterval": "s", "tolerance": "m", "splinetime": "s", "phasewrap": "deg", "preavg": "s", "rotmeas": "rad/m**2", "effdishdiam": "m",
-         "largestscale": "pixel", "fusedthreshold": "Jy/beam", "npixels": "pixel", "maxuvwdistance": "m"}
+         "largestscale": "pixel", "growtime": "%", "growfreq": "%", "minpercentchange": "%", "pcenterest": "pixel", "pfwhmest": "pixel", "gmcenterest": "pixel", "gmfwhmest": "pixel",
+         "gmcentercon": "pixel", "goodcenterrange": "pixel", "goodfwhmrange": "pixel", "fusedthreshold": "Jy/beam", "npixels": "pixel", "maxuvwdistance": "m"}
 AT_LEAST = {"imsize": 1, "niter": 0, "nterms": 1, "facets": 1, "minblperant": 1, "nchan": -1, "nmajor": -1, "cycleniter": -1, "whichrep": 0, "fitorder": 0, "growiterations": 0,
             "nsigma": 0, "cyclefactor": 0, "scales": 0, "ngauss": 0, "degamp": 0, "degphase": 0, "winsize": 1, "halfwin": 1, "maxnpieces": 1, "decimate": 1, "quackinterval": 0, "moments": -1, "chanbin": 1,
             "minblperant": 1, "maskcenter": 0, "maskedge": 0, "fillgaps": 0, "npointaver": 1, "splinetime": 1, "phasewrap": 1, "nspw": 1, "minsamp": 2, "timecutoff": 0, "freqcutoff": 0,

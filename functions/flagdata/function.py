@@ -30,7 +30,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.1",
+    "version": "6.7.2",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -970,7 +970,7 @@ def main(
            correlation='RR,LR,RL' is required along with
            extendpols=True.
     """)] = True,
-    growtime: Annotated[float, In(minimum=0, maximum=100, doc="""
+    growtime: Annotated[float, In(unit="%", minimum=0, maximum=100, doc="""
         Flag all ntime integrations if more than X percent of the timerange is flagged (0-100)
 
         For any channel, flag the entire timerange in the current
@@ -983,7 +983,7 @@ def main(
                              This option catches the low-intensity parts of
                              time-persistent RFI.
     """)] = 50.0,
-    growfreq: Annotated[float, In(minimum=0, maximum=100, doc="""
+    growfreq: Annotated[float, In(unit="%", minimum=0, maximum=100, doc="""
         Flag all selected channels if more than X percent of the frequency range is flagged (0-100)
 
         For any timestep, flag all channels in the current 2D

@@ -11,7 +11,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.1",
+    "version": "6.7.2",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -58,22 +58,26 @@ def main(
     residual: Annotated[str | None, In(doc="Name of residual image. Default: do not write the residual image (\"\").")] = None,
     stretch: Annotated[bool, In(doc="Stretch the mask if necessary and possible?")] = False,
     pampest: Annotated[float | list[float] | None, In(doc="Initial estimate of PCF profile (gaussian or lorentzian) amplitudes.")] = None,
-    pcenterest: Annotated[float | list[float] | None, In(doc="Initial estimate PCF profile centers, in pixels.")] = None,
-    pfwhmest: Annotated[float | list[float] | None, In(doc="Initial estimate PCF profile FWHMs, in pixels.")] = None,
+    pcenterest: Annotated[float | list[float] | None, In(unit="pixel", doc="Initial estimate PCF profile centers, in pixels.")] = None,
+    pfwhmest: Annotated[float | list[float] | None, In(unit="pixel", doc="Initial estimate PCF profile FWHMs, in pixels.")] = None,
     pfix: Annotated[float | list[float] | None, In(doc="PCF profile parameters to fix during fit.")] = None,
     gmncomps: Annotated[int | list[int], In(doc="Number of components in each gaussian multiplet to fit")] = 0,
     gmampcon: Annotated[float | list[float] | None, In(doc="""
         The amplitude ratio constraints for non-reference components to reference component in gaussian multiplets.
     """)] = None,
-    gmcentercon: Annotated[float | list[float] | None, In(doc="""
+    gmcentercon: Annotated[float | list[float] | None, In(unit="pixel", doc="""
         The center offset constraints (in pixels) for non-reference components to reference component in gaussian multiplets.
     """)] = None,
     gmfwhmcon: Annotated[float | list[float] | None, In(doc="""
         The FWHM  ratio constraints for non-reference components to reference component in gaussian multiplets.
     """)] = None,
     gmampest: Annotated[float | list[float], In(doc="Initial estimate of individual gaussian amplitudes in gaussian multiplets.")] = [0.0],
-    gmcenterest: Annotated[float | list[float], In(doc="Initial estimate of individual gaussian centers in gaussian multiplets, in pixels.")] = [0.0],
-    gmfwhmest: Annotated[float | list[float], In(doc="Initial estimate of individual gaussian FWHMss in gaussian multiplets, in pixels.")] = [0.0],
+    gmcenterest: Annotated[float | list[float], In(unit="pixel", doc="""
+        Initial estimate of individual gaussian centers in gaussian multiplets, in pixels.
+    """)] = [0.0],
+    gmfwhmest: Annotated[float | list[float], In(unit="pixel", doc="""
+        Initial estimate of individual gaussian FWHMss in gaussian multiplets, in pixels.
+    """)] = [0.0],
     gmfix: Annotated[str | list[str], In(doc="Parameters of individual gaussians in gaussian multiplets to fix during fit.")] = "",
     pfunc: Annotated[str | list[str], In(doc="""
         PCF singlet functions to fit. "gaussian" or "lorentzian" (minimal match supported). Unspecified means all gaussians.
@@ -81,10 +85,10 @@ def main(
     goodamprange: Annotated[float | list[float], In(doc="""
         Acceptable amplitude solution range. [0.0] => all amplitude solutions are acceptable.
     """)] = [0.0],
-    goodcenterrange: Annotated[float | list[float], In(doc="""
+    goodcenterrange: Annotated[float | list[float], In(unit="pixel", doc="""
         Acceptable center solution range in pixels relative to region start. [0.0] => all center solutions are acceptable.
     """)] = [0.0],
-    goodfwhmrange: Annotated[float | list[float], In(doc="""
+    goodfwhmrange: Annotated[float | list[float], In(unit="pixel", doc="""
         Acceptable FWHM solution range in pixels. [0.0] => all FWHM solutions are acceptable.
     """)] = [0.0],
     sigma: Annotated[str, In(doc="Standard deviation array or image name.")] = "",

@@ -19,7 +19,7 @@ from fringe import Directory, File, In, Out
 from casatask import Task
 
 FRINGE = {
-    "version": "6.7.2",
+    "version": "6.7.3",
     "environment": "casa",
     "shape": "task",
     "cpu": 1,
@@ -1739,7 +1739,7 @@ def main(
 
         Experimental sub-parameter for "auto-multithresh": Do pruning on the grow mask.
     """)] = True,
-    minpercentchange: Annotated[float, In(doc="""
+    minpercentchange: Annotated[float, In(unit="%", doc="""
         minimum percentage change in mask size (per channel plane) to trigger updating of mask by automask
 
         If the change in the mask size in a particular channel is less than minpercentchange, stop masking that channel in subsequent cycles. This check is only applied when noise based threshold is used and when the previous clean major cycle had a cyclethreshold value equal to the clean threshold. Values equal to -1.0 (or any value less than 0.0) will turn off this check (the default). Automask will still stop masking if the current channel mask is an empty mask and the noise threshold was used to determine the mask.
