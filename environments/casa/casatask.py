@@ -146,6 +146,8 @@ def _plane(path: str, name: str, brightest) -> str:
             plane = lambda n: image.getchunk([n if axis == spectral else 0 for axis in range(len(kinds))], [n if axis == spectral else last[axis] for axis in range(len(kinds))])
             first[spectral] = last[spectral] = brightest(int(image.shape()[spectral]), (last[0] + 1) * (last[1] + 1), plane)
         part = image.subimage(region=regions.box(first, last), dropdeg=False)
+        if spectral and image.shape()[spectral] > 1:
+            part.setmiscinfo({"plane": first[spectral]})  # a keyword of the file
         part.tofits(name, velocity=False, overwrite=True)
         part.done()
     finally:

@@ -19,7 +19,7 @@ from cube import AXES, Cube
 from cut import Cut, long_axis
 
 FRINGE = {
-    "version": "1.0.2",
+    "version": "1.0.3",
     "environment": "astro",
     "shape": "service",
     "cpu": 1,

@@ -22,7 +22,7 @@ import source
 import spectral
 
 FRINGE = {
-    "version": "1.1.0",
+    "version": "1.1.1",
     "environment": "astro",
     "shape": "service",
     "cpu": 1,

@@ -16,7 +16,7 @@ from sky_image import SkyImage
 from sky_plot import SkyPlot, span
 
 FRINGE = {
-    "version": "1.0.2",
+    "version": "1.0.3",
     "environment": "astro",
     "shape": "service",
     "cpu": 1,

@@ -19,7 +19,7 @@ from sky_image import SkyImage
 from sky_plot import LEFT, PREFIXES, SkyPlot, brightness_unit, span
 
 FRINGE = {
-    "version": "1.0.2",
+    "version": "1.0.3",
     "environment": "astro",
     "shape": "service",
     "cpu": 1,

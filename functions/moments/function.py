@@ -17,7 +17,7 @@ from cube import Cube
 from sky_plot import SkyPlot, span
 
 FRINGE = {
-    "version": "1.0.2",
+    "version": "1.0.3",
     "environment": "astro",
     "shape": "service",
     "cpu": 1,

@@ -56,9 +56,10 @@ def _title(sky: SkyImage) -> str:
 
 
 def _colours(sky: SkyImage) -> dict:
-    """Velocities in two colours, brightness in one; faint parts of what is bright are shown too."""
+    """Velocities in two colours, widths and brightness in one; faint parts of what is bright are shown too."""
     if str(sky.header.get("BUNIT", "")).strip() in ("km/s", "m/s"):
-        return {"colors": "RdBu_r", "limits": span(sky.pixels, percentile=99)}
+        low, high = span(sky.pixels, percentile=99)
+        return {"colors": "viridis" if 0 <= low < 0.2 * high else "RdBu_r", "limits": (low, high)}
     noise, (low, high) = sky.noise(), span(sky.pixels)
     if not 0 < NOISE * noise < high:
         return {}

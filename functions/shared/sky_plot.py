@@ -180,9 +180,9 @@ def brightness_unit(sky: SkyImage, unit: str | None = None) -> tuple[float, str]
 
 
 def default_title(sky: SkyImage) -> str:
-    """The object and the frequency, as far as the header has them."""
+    """The object and the frequency, as far as the header has them; PLANE in it says that the plane is of a cube, and which."""
     frequency, axis = sky.frequency(), spectral_axis(sky.header)
-    digits = 6 if axis and sky.header[f"NAXIS{axis}"] > 1 else 4  # channels are narrow
+    digits = 6 if "PLANE" in sky.header or axis and sky.header[f"NAXIS{axis}"] > 1 else 4  # channels are narrow
     parts = [str(sky.header.get("OBJECT", "")).strip()]
     if frequency:
         parts.append(f"{frequency / 1e9:.{digits}g} GHz" if frequency >= 1e9 else f"{frequency / 1e6:.{digits}g} MHz")

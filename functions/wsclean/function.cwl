@@ -20,7 +20,7 @@ doc: |
 
 hints:
   fringe:Function:
-    version: 3.1.2
+    version: 3.1.3
     environment: wsclean
     shape: task
     contract: exec
