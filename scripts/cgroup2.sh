@@ -5,40 +5,34 @@
 #
 # WHICH is a pattern of the names of the parts below, TESTS one of the tests in them.
 #
-# A guest of User-Mode Linux boots this machine's own file system, read-only, with
-# all controllers in the unified hierarchy, and runs tests that were built here: as
+# For each part a guest of User-Mode Linux boots this machine's own file system, read-only,
+# with all controllers in the unified hierarchy, and runs tests that were built here: as
 # root; as a user to whom a cgroup is delegated, as systemd does it; and as one without.
+# Logs and results are kept in bin/cgroup2: a part that has passed is not run again
+# until what it runs has changed, so that a run that was cut goes on where it was.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
+parts=(doctor process process-delegated fork fork-delegated site)
 
 # What runs in the guest.
 
 user=65534
 
-# asked says whether the part of that name is wanted.
-asked() { [[ $1 =~ $which ]]; }
-
-# run runs a test binary in the directory of its package.
-run() {
-    local name=$1 package=$2 status=0
-    shift 2
-    asked "$name" || return 0
-    echo "--- $name"
-    (cd "$work/$package" && "$@") || status=$?
-    echo "--- $name: $([ $status = 0 ] && echo passed || echo "FAILED ($status)") after $(cut -d. -f1 /proc/uptime) s"
-    [ $status = 0 ] || failed+=" $name"
+# tests runs the test binary of a package in its directory.
+tests() {
+    local package=$1
+    shift
+    (cd "$work/$package" && "$@" "$work/$(basename "$package").test" -test.v -test.timeout 60m -test.run "$CGROUP2_TESTS") || failed=yes
 }
 
 # doctor holds what `fringe doctor` says of the limits against what is expected.
 doctor() {
-    local name=$1 want=$2 said
-    shift 2
-    asked "$name" || return 0
-    echo "--- $name"
-    said=$("$@" "$work/fringe" doctor --dir "/tmp/doctor-$name" 2>&1) || true
+    local want=$1 said
+    shift
+    said=$("$@" "$work/fringe" doctor --dir "/tmp/doctor-$BASHPID-$RANDOM" 2>&1) || true
     echo "$said"
-    grep -qE "$want" <<<"$said" || failed+=" $name"
-    case $want in ok*) [ "$(grep -cE '^ok +(memory|cpu|pids) limit +by the cgroup' <<<"$said")" = 3 ] || failed+=" $name" ;; esac
+    grep -qE "$want" <<<"$said" || failed=yes
+    case $want in *ok*) [ "$(grep -cE '^ok +(memory|cpu|pids) limit +by the cgroup' <<<"$said")" = 3 ] || failed=yes ;; esac
 }
 
 # within CGROUP COMMAND: runs the command as the user, born in the cgroup.
@@ -84,7 +78,7 @@ begin() {
     mount -t sysfs sysfs /sys
     mount -t tmpfs -o mode=0755 tmpfs /run
     mkdir -p $work /dev/shm /dev/pts
-    mount --bind "$here/bin/cgroup2" $work
+    mount --bind "$here/bin/cgroup2/guest" $work
     mount -t tmpfs -o mode=1777 tmpfs /dev/shm
     mount -t devpts devpts /dev/pts
     mount -t tmpfs -o mode=1777 tmpfs /tmp
@@ -98,26 +92,26 @@ begin() {
     ulimit -c 0
 }
 
+# guest runs one part.
 guest() {
     export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
     work=/run/cgroup2 failed=
-    flags=(-test.v -test.timeout 30m -test.run "${CGROUP2_TESTS:-.}")
     begin
     manager
-    doctor doctor-root '^ok +cgroups +version 2' env
-    doctor doctor-delegated '^ok +cgroups +version 2' delegated
-    doctor doctor-session '^MISS +cgroups +none that this process may use: the cgroup .* is not delegated to this user' within $session
-    run process driver/process $work/process.test "${flags[@]}"
-    run process-delegated driver/process delegated $work/process.test "${flags[@]}"
-    run fork driver/fork $work/fork.test "${flags[@]}"
-    run fork-delegated driver/fork delegated $work/fork.test "${flags[@]}"
-    run site site $work/site.test "${flags[@]}"
-    if [ -z "$failed" ]; then echo "cgroup2: passed"; else echo "cgroup2: FAILED:$failed"; fi
+    case $1 in
+    doctor)
+        doctor '^ok +cgroups +version 2' env
+        doctor '^ok +cgroups +version 2' delegated
+        doctor '^MISS +cgroups +none that this process may use: the cgroup .* is not delegated to this user' within $session ;;
+    *-delegated) tests "driver/${1%-delegated}" delegated ;;
+    site) tests site env ;;
+    *) tests "driver/$1" env ;;
+    esac
+    [ "$failed" ] || echo "cgroup2: $1 passed"
 }
 
 if [ "${CGROUP2_GUEST:-}" ]; then
-    which=$CGROUP2_GUEST
-    guest || echo "cgroup2: FAILED: the guest"
+    guest "$CGROUP2_GUEST" || true
     echo o >/proc/sysrq-trigger
     sleep 60
 fi
@@ -138,7 +132,8 @@ if [ ${#lacking[@]} -gt 0 ]; then
 fi
 
 cd "$here"
-work=bin/cgroup2
+which=${1:-.} only=${2:-.}
+work=bin/cgroup2/guest
 rm -rf $work
 mkdir -p $work
 export CGO_ENABLED=0
@@ -146,13 +141,35 @@ for package in driver/process driver/fork site; do
     mkdir -p $work/$package
     go test -c -trimpath -o "$work/$(basename $package).test" ./$package
 done
-go build -trimpath -o $work/fringe ./cmd/fringe
+go build -trimpath -buildvcs=false -o $work/fringe ./cmd/fringe
 cp -r python testdata functions environments $work/
 [ ! -d site/testdata ] || cp -r site/testdata $work/site/
 find $work -name '*.go' -delete # they are not packages there
+find $work -name __pycache__ -prune -exec rm -r {} +
 chmod -R go+rX $work
+digest=$({ cat "$0"; find $work -type f -print0 | sort -z | xargs -0 sha256sum; } | sha256sum | cut -c1-16)
 
-# The memory of the guest is a file in the first directory of this kind that has room.
-timeout "${CGROUP2_TIME:-5400}" linux.uml mem="${CGROUP2_MEM:-3072M}" rootfstype=hostfs rootflags=/ ro \
-    init="$here/scripts/cgroup2.sh" CGROUP2_GUEST="${1:-.}" CGROUP2_TESTS="${2:-.}" quiet con=null con0=fd:0,fd:1 </dev/null 2>&1 | tee $work/log
-grep -q '^cgroup2: passed' $work/log
+# boot runs a part, and records its result. The memory of the guest is a file in
+# the first directory of this kind that has room.
+boot() {
+    local log=bin/cgroup2/$1.log begun=$SECONDS result=FAILED
+    timeout "${CGROUP2_TIME:-5400}" linux.uml mem="${CGROUP2_MEM:-3072M}" rootfstype=hostfs rootflags=/ ro \
+        init="$here/scripts/cgroup2.sh" CGROUP2_GUEST="$1" CGROUP2_TESTS="$only" quiet con=null con0=fd:0,fd:1 </dev/null 2>&1 | tee "$log" || true
+    if grep -q "^cgroup2: $1 passed" "$log"; then result=passed; fi
+    echo "$result, $(grep -cE '^ *--- PASS' "$log" || true) tests passed and $(grep -cE '^ *--- FAIL' "$log" || true) failed, in $((SECONDS - begun)) s, of $digest $only" |
+        tee "bin/cgroup2/$1.result"
+}
+
+failed=0
+for part in "${parts[@]}"; do
+    [[ $part =~ $which ]] || continue
+    if ! grep -q "^passed.* of $digest \.$" "bin/cgroup2/$part.result" 2>/dev/null; then
+        echo "cgroup2: $part"
+        boot "$part"
+    fi
+    grep -q ^passed "bin/cgroup2/$part.result" || failed=1
+done
+for part in "${parts[@]}"; do
+    echo "cgroup2: $part: $(cat "bin/cgroup2/$part.result" 2>/dev/null || echo not run)"
+done
+exit $failed
