@@ -19,6 +19,7 @@ const (
 	Exec   Contract = "exec"   // a command line
 	Python Contract = "python" // a handler in our Python worker
 	HTTP   Contract = "http"   // a program that listens on $PORT or on the unix socket $FRINGE_SOCKET
+	Worker Contract = "worker" // a program that takes calls as frames over descriptor 3
 )
 
 // Digest identifies content: "sha256:" and 64 hexadecimal digits.

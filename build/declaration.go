@@ -55,9 +55,9 @@ func (d *Declaration) check() *problem {
 		return &problem{"name", quoted(string(d.Name)) + " is not a name of an environment", "use 1 to 63 lower-case letters, digits and hyphens"}
 	}
 	switch d.Contract {
-	case fringe.Exec, fringe.Python, fringe.HTTP:
+	case fringe.Exec, fringe.Python, fringe.HTTP, fringe.Worker:
 	default:
-		return &problem{"contract", quoted(string(d.Contract)) + " is not a contract", "use exec, python or http"}
+		return &problem{"contract", quoted(string(d.Contract)) + " is not a contract", "use exec, python, http or worker"}
 	}
 	if d.Python != "" && !pythonRE.MatchString(d.Python) {
 		return &problem{"python", quoted(d.Python) + " is not a version of Python", `write "3" for the system's own or "3.11" for a certain one`}

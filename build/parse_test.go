@@ -82,7 +82,7 @@ func TestParseRefuses(t *testing.T) {
 		{"two documents", "name: x\n---\nname: y\n", "second YAML document"},
 		{"no name", "contract: exec\n", `name: "" is not a name`},
 		{"bad name", "contract: exec\nname: My Env\n", `e.yaml:2: name: "My Env" is not a name`},
-		{"contract", "name: x\ncontract: grpc\n", `e.yaml:2: contract: "grpc" is not a contract; use exec, python or http`},
+		{"contract", "name: x\ncontract: grpc\n", `e.yaml:2: contract: "grpc" is not a contract; use exec, python, http or worker`},
 		{"python", "name: x\npython: 2.7\n", `e.yaml:2: python: "2.7" is not a version`},
 		{"apt option", "name: x\npackages:\n  apt:\n    - good\n    - -oAPT::x=y\n", `e.yaml:5: packages.apt[1]: "-oAPT::x=y" is not an apt package`},
 		{"apt text", "name: x\npackages: {apt: wsclean}\n", "e.yaml:2: packages.apt must be a list; write [wsclean]"},

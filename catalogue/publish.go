@@ -350,15 +350,18 @@ func (p *publication) check() error {
 // checkContract finds what of the shape, the contract and its settings does not
 // fit together.
 func checkContract(v *Version, wrong func(cure, format string, args ...any)) {
+	stays := v.Contract == fringe.HTTP || v.Contract == fringe.Worker
 	switch {
-	case v.Contract == fringe.HTTP && len(v.Command) == 0:
-		wrong("add command: [PROGRAM, ARGUMENT…] to the fringe:Function hint", "the contract http needs the program that listens")
-	case v.Contract == fringe.HTTP && v.Shape != fringe.Service:
-		wrong("write shape: service", "a function of the contract http is a service")
-	case v.Contract != fringe.HTTP && len(v.Command) > 0:
-		wrong("remove command, or write contract: http", "a command is for the contract http; that of this function is %s", v.Contract)
+	case stays && len(v.Command) == 0:
+		wrong("add command: [PROGRAM, ARGUMENT…] to the fringe:Function hint", "the contract %s needs the program that takes the calls", v.Contract)
+	case stays && v.Shape != fringe.Service:
+		wrong("write shape: service", "a function of the contract %s is a service", v.Contract)
+	case !stays && len(v.Command) > 0:
+		wrong("remove command, or write contract: http or worker", "a command is for the contracts http and worker; that of this function is %s", v.Contract)
+	case v.Contract == fringe.Worker && v.Raw:
+		wrong("remove raw, or write contract: http", "a worker takes input objects, not the HTTP request itself")
 	case v.Contract == fringe.Exec && v.Shape == fringe.Service:
-		wrong("write shape: task, or use the contract python or http", "a command line cannot be a service")
+		wrong("write shape: task, or use the contract python, http or worker", "a command line cannot be a service")
 	case v.Contract == fringe.Exec && v.Raw:
 		wrong("remove raw, or use the contract python or http", "a command line cannot take the HTTP request itself")
 	case v.Raw && v.Shape != fringe.Service:

@@ -1,8 +1,9 @@
 // Package contract speaks with running code: it hands a call to an instance
 // and gives its answer.
 //
-// Two contracts are here. Worker speaks with the Python worker (python -m
-// fringe.worker) by frames over a unix socket; HTTP speaks HTTP/1.1 with a
+// Three contracts are here. Worker speaks with the Python worker (python -m
+// fringe.worker), and with programs of the contract worker
+// (native/fringe_worker.h), by frames over a unix socket; HTTP speaks HTTP/1.1 with a
 // program that listens on a unix socket or a port. Both start the instance
 // through a fringe.Driver, watch it, and implement fringe.Invoker and what
 // room pool needs (ID, Done, Stop). The exec contract has no conversation:

@@ -18,7 +18,8 @@ import (
 	"fringe"
 )
 
-// Load says which handler a worker loads, as paths inside the instance.
+// Load says which handler a Python worker loads, as paths inside the instance.
+// Other workers have their handler in them.
 type Load struct {
 	File    string   `json:"file"`              // the Python file, such as /fringe/function/function.py
 	Handler string   `json:"handler"`           // the name of the handler in it: main
@@ -26,7 +27,8 @@ type Load struct {
 	Preload []string `json:"preload,omitempty"` // modules imported before the file
 }
 
-// Worker is a Python worker that has loaded its handler. It handles one call
+// Worker is a worker that is ready: the Python worker that has loaded its
+// handler, or a program of native/fringe_worker.h's protocol. It handles one call
 // at a time, in the order of their coming: typed calls are sent ahead, so that
 // it has the next one at hand when it has answered; raw calls wait.
 //
@@ -83,7 +85,9 @@ type failure struct {
 func (f *failure) sentence() string {
 	s := f.Message
 	switch {
-	case f.Type == "Mismatch" || f.Type == "Problem":
+	case s == "" && f.Type == "":
+		s = "the function failed, and did not say why"
+	case f.Type == "Mismatch" || f.Type == "Problem" || f.Type == "":
 	case s == "":
 		s = f.Type
 	default:
@@ -100,7 +104,7 @@ func (f *failure) sentence() string {
 func WorkerArgv(python string) []string { return []string{python, "-s", "-m", "fringe.worker"} }
 
 // StartWorker starts a worker through the driver and waits until it has loaded
-// its handler, or ctx ends. The spec's Argv is WorkerArgv's; Conn is set here,
+// its handler, or ctx ends. The spec's Argv is WorkerArgv's, or a program's; Conn is set here,
 // and so are Stdout and Stderr when they are nil: what the handler prints goes to
 // the call's log line by line, what native code and child processes write there
 // when the call ends. Nothing is left running when it fails.

@@ -110,17 +110,23 @@ func (c *collector) collect() (map[string]any, error) {
 		if v, err = c.finish(v); err != nil {
 			return nil, fmt.Errorf("the output %s: %w", o.Name, err)
 		}
-		checked, ok := coerce(&o.Type, v)
-		if !ok {
-			at, what := reason(&o.Type, v, "")
-			if at != "" {
-				return nil, fmt.Errorf("the output %s is wrong at %s: %s", o.Name, at, what)
-			}
-			return nil, fmt.Errorf("the output %s is %s; its type is %s", o.Name, what, clipType(o.Type))
+		if out[o.Name], err = o.checked(v); err != nil {
+			return nil, err
 		}
-		out[o.Name] = checked
 	}
 	return out, nil
+}
+
+// checked gives a value in the form of the output's type.
+func (o *Output) checked(v any) (any, error) {
+	if checked, ok := coerce(&o.Type, v); ok {
+		return checked, nil
+	}
+	at, what := reason(&o.Type, v, "")
+	if at != "" {
+		return nil, fmt.Errorf("the output %s is wrong at %s: %s", o.Name, at, what)
+	}
+	return nil, fmt.Errorf("the output %s is %s; its type is %s", o.Name, what, clipType(o.Type))
 }
 
 // outputJSON reads cwl.output.json, with which a tool says its outputs itself;
@@ -145,16 +151,24 @@ func (c *collector) outputJSON() (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return objectOf("cwl.output.json", text)
+}
+
+// objectOf decodes an output object, which errors call what.
+func objectOf(what string, text []byte) (map[string]any, error) {
 	var v any
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
 	if err := dec.Decode(&v); err != nil {
-		return nil, fmt.Errorf("cwl.output.json is not JSON: %w", err)
+		return nil, fmt.Errorf("%s is not JSON: %w", what, err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("%s has something behind its JSON", what)
 	}
 	v, _ = anyValue(v) // what has too many digits is left to the output's type
 	out, ok := v.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("cwl.output.json is %s; it must be a JSON object", describe(v))
+		return nil, fmt.Errorf("%s is %s; it must be a JSON object", what, describe(v))
 	}
 	return out, nil
 }

@@ -366,9 +366,9 @@ func (r *reader) functionHint(n *node) *FunctionHint {
 	switch h.Contract {
 	case "":
 		h.Contract = fringe.Exec
-	case fringe.Exec, fringe.Python, fringe.HTTP:
+	case fringe.Exec, fringe.Python, fringe.HTTP, fringe.Worker:
 	default:
-		r.problem(n.get("contract"), "write exec, python or http", "the contract %q is not known", clip(string(h.Contract)))
+		r.problem(n.get("contract"), "write exec, python, http or worker", "the contract %q is not known", clip(string(h.Contract)))
 	}
 	h.Command = r.words(n.get("command"), "command")
 	if w := n.get("warm"); !w.isNull() {

@@ -9,7 +9,7 @@ say() { echo "setup: $*"; }
 fail() { for line in "$@"; do echo "setup: $line" >&2; done; exit 1; }
 
 # What each group needs. wsclean, aoflagger, casacore-data: the tools of functions/.
-# python3-*: what the environments in environments/ declare. gcc: the race detector.
+# python3-*: what the environments in environments/ declare. gcc: the race detector, native workers.
 packages=(wsclean aoflagger casacore-data python3-casacore python3-numpy python3-scipy
           python3-astropy python3-matplotlib python3-pil python3-venv curl git ca-certificates make)
 case ${1:-run} in

@@ -114,6 +114,10 @@ func (l *Local) connect(ctx context.Context, d fringe.Driver, s fringe.Spec, fn 
 		s.Argv = fn.Command
 		s.Dir = functionDir
 		return contract.StartHTTP(ctx, d, s)
+	case fringe.Worker:
+		s.Argv = fn.Command
+		s.Dir = functionDir
+		return contract.StartWorker(ctx, d, s, contract.Load{})
 	}
 	return nil, &fringe.Error{Op: "site.connect", Kind: fringe.Invalid, Component: fringe.Start,
 		Message: fmt.Sprintf("%s has the contract %q, which has no services", fn.Ref(), fn.Contract)}
@@ -164,6 +168,11 @@ func (l *Local) callService(ctx context.Context, r Request, inputs map[string]an
 	a := &Answer{Timing: Timing{Queue: res.Queue, Start: res.Start}, Cold: res.Cold}
 	if a.JSON, err = readObject(res.Body); err != nil {
 		return nil, err
+	}
+	if c.Function.Contract == fringe.Worker { // Python's worker has checked what the handler returned
+		if a.JSON, err = r.Version.Tool.Answer(a.JSON); err != nil {
+			return nil, err
+		}
 	}
 	a.Timing.Run = max(0, time.Since(begin)-res.Queue-res.Start)
 	if c.Dir == "" {

@@ -6,6 +6,7 @@
 //	python     a net/http server, the pool and an echo in a Python worker
 //	http       a net/http server, the pool and echo behind the http contract
 //	site       POST /function/echo on a site: functions/echo, with token, validation, metrics
+//	site-native  the same for the echo in C of bench/echo, a native worker
 //	site-http  the same for echo behind the http contract
 //
 // The load generator is wrk. The table goes to stdout: latencies at one
@@ -151,7 +152,7 @@ func startAll(ctx context.Context, o options) ([]target, func(), error) {
 		}
 		targets = append(targets, t)
 	}
-	if o.wants("site") || o.wants("site-http") {
+	if o.wants("site") || o.wants("site-native") || o.wants("site-http") {
 		more, end, err := startSite(o)
 		if err != nil {
 			stop()

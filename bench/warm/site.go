@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"fringe/bench/local"
@@ -22,6 +23,20 @@ inputs: []
 outputs: []
 `
 
+// nativeCWL is the interface of the echo that is a native worker.
+const nativeCWL = `cwlVersion: v1.2
+class: CommandLineTool
+id: native
+$namespaces: {fringe: "urn:fringe:ns#"}
+hints:
+  ResourceRequirement: {coresMin: 1}
+  fringe:Function: {version: 1.0.0, shape: service, contract: worker,
+    command: [/fringe/function/native], warm: {min: 1, max: 4, queue: 1024}}
+baseCommand: "true"
+inputs: {message: {type: string, default: ""}}
+outputs: {message: string}
+`
+
 // startSite starts a site with functions/echo and this program's own echo.
 func startSite(o options) ([]target, func(), error) {
 	s, err := local.Start(o.binary)
@@ -33,7 +48,7 @@ func startSite(o options) ([]target, func(), error) {
 		return nil, nil, err
 	}
 	var targets []target
-	for _, t := range []struct{ name, function string }{{"site", "echo"}, {"site-http", "program"}} {
+	for _, t := range []struct{ name, function string }{{"site", "echo"}, {"site-native", "native"}, {"site-http", "program"}} {
 		if o.wants(t.name) {
 			targets = append(targets, target{name: t.name, url: s.URL + "/function/" + t.function, token: s.Token, pid: s.Pid})
 		}
@@ -42,26 +57,42 @@ func startSite(o options) ([]target, func(), error) {
 }
 
 func publish(s *local.Site, o options) error {
-	env, function := filepath.Join(s.Dir, "environment.yaml"), filepath.Join(s.Dir, "program")
-	if err := os.Mkdir(function, 0o755); err != nil {
-		return err
-	}
-	for path, doc := range map[string]string{env: "name: program\ncontract: http\n", filepath.Join(function, "function.cwl"): programCWL} {
-		if err := os.WriteFile(path, []byte(doc), 0o644); err != nil {
-			return err
-		}
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	if err := copyProgram(self, filepath.Join(function, "program")); err != nil {
+	env := filepath.Join(s.Dir, "environment.yaml")
+	if err := os.WriteFile(env, []byte("name: program\ncontract: http\n"), 0o644); err != nil {
 		return err
 	}
 	if err := s.Run("env", "build", env, filepath.Join(o.repo, "environments", "python")); err != nil {
 		return err
 	}
-	return s.Run("publish", function, filepath.Join(o.repo, "functions", "echo"))
+	program, err := directory(s, "program", programCWL)
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if err := copyProgram(self, filepath.Join(program, "program")); err != nil {
+		return err
+	}
+	native, err := directory(s, "native", nativeCWL)
+	if err != nil {
+		return err
+	}
+	cc := exec.Command("cc", "-O2", "-I", filepath.Join(o.repo, "native"), "-o", filepath.Join(native, "native"), filepath.Join(o.repo, "bench/echo/echo.c"))
+	if out, err := cc.CombinedOutput(); err != nil {
+		return fmt.Errorf("the native echo: %w: %s", err, out)
+	}
+	return s.Run("publish", program, native, filepath.Join(o.repo, "functions", "echo"))
+}
+
+// directory makes that of a function with the interface doc.
+func directory(s *local.Site, name, doc string) (string, error) {
+	dir := filepath.Join(s.Dir, name)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	return dir, os.WriteFile(filepath.Join(dir, "function.cwl"), []byte(doc), 0o644)
 }
 
 func copyProgram(from, to string) error {
