@@ -715,6 +715,7 @@ def _check_measurement_set(task: str, name: str, path: str, given: dict) -> None
         _check_counts(table, path, task, given)
         if task == "tclean" and path == _listed(given["vis"])[0].path:
             _check_cleaned(ms, path, given)
+            _check_together(ms, table, path, given)
     finally:
         table.done()
         ms.done()
@@ -755,6 +756,29 @@ def _check_cleaned(ms, path: str, given: dict) -> None:
     finally:
         for tool in (measures, csys, regions, image):
             tool.done()
+
+
+def _check_together(ms, table, path: str, given: dict) -> None:
+    """Refuse fields that no image holds together; CASA would add them up as if all were at the centre."""
+    import casatools
+
+    ms.open(path)
+    try:
+        if _texts(given.get("field")):
+            ms.msselect({"field": given["field"]})
+            fields = [int(n) for n in ms.msselectedindices()["field"]]
+        else:
+            table.open(path)
+            fields = [int(n) for n in numpy.unique(table.getcol("FIELD_ID"))]
+        quanta, measures = casatools.quanta(), casatools.measures()
+        first, *others = [ms.getfielddirmeas("PHASE_DIR", n) for n in fields]
+        cells = [quanta.convert(quanta.quantity(c), "rad")["value"] for c in _texts(given.get("cell"))] or [0]
+        reach = max(math.radians(10), math.hypot(*(n * cells[-1] for n in (_listed(given.get("imsize")) * 2)[:2])))
+        far = next((n for n, other in zip(fields[1:], others) if _apart(quanta, measures, first, other) > reach), None)
+        if far is not None:
+            raise Invalid(f"the fields {fields[0]} and {far} are too far apart for one image", "field", "select the field to be imaged; " + LISTOBS)
+    finally:
+        ms.close()
 
 
 def _centre(ms, measures, path: str, given: dict) -> dict:

@@ -136,6 +136,8 @@ class HostileTest(Case):
                          ("cell", "0arcsec", "not greater"), ("restfreq", "1420", "has no unit"), ("outframe", "x", "is not one of"), ("restoringbeam", ["5arcsec", "10arcsec", "0deg"], "is greater than the major"),
                          ("uvtaper", ["1Jy"], "not a value in arcsec"), ("stokes", "XX", "no correlation XX"), ("mask_image", ms, "not an image"), ("gain", -1, "at least 0"), ("imagename", "", "no name"))
         self.refused_all("tclean", {"vis": ms, "specmode": "cube"} | IMAGE, ("nchan", 0, "no channel"), ("start", "x", "not a value in Hz"))
+        twin = call("make-twin")["ms"]
+        self.refused_all("tclean", {"vis": twin} | IMAGE, ("field", "", "too far apart for one image"), ("field", "1,2", "too far apart for one image"))
         model = call("tclean", vis=ms, niter=10, **IMAGE)["model"]
         self.refused_all("tclean", {"vis": ms} | IMAGE, ("mask", "foo", "no region"), ("mask", "circle[[32pix,32pix],5foo]", "5foo"), ("mask", "circle[[15h22m,45d00m00],2arcmin]", "no such part"))
         self.refused(422, "/startmodel", "another part of the sky", "tclean", vis=ms, startmodel=model, phasecenter="J2000 10h00m00 60d00m00", **IMAGE)
