@@ -38,9 +38,8 @@ func (w *Worker) Line(c *fringe.Call) int {
 }
 
 // Invoke implements fringe.Invoker. A typed call's body is the output object
-// as JSON. When the handler raised, Failed is set and the body is text: one
-// line that says what happened and where, and after an empty line the
-// traceback, which the call's log has as well.
+// as JSON. When the handler raised, Failed is set and the body is text: what
+// happened and where. The traceback is in the call's log.
 func (w *Worker) Invoke(ctx context.Context, c *fringe.Call) (*fringe.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -356,14 +355,10 @@ func failed(c *fringe.Call, b []byte) *fringe.Result {
 	if err := json.Unmarshal(b, &f); err != nil {
 		f = failure{Type: "Mismatch", Message: "the function failed, and did not say why"}
 	}
-	text := f.sentence()
-	if f.Traceback != "" {
-		if c.Log != nil {
-			io.WriteString(c.Log, f.Traceback)
-		}
-		text += "\n\n" + f.Traceback
+	if f.Traceback != "" && c.Log != nil {
+		io.WriteString(c.Log, f.Traceback)
 	}
-	res := newAnswer(500, textHeader, []byte(text))
+	res := newAnswer(500, textHeader, []byte(f.sentence()))
 	res.Failed = true
 	return res
 }

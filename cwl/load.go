@@ -125,7 +125,7 @@ func hasScheme(ref string) bool {
 func readDocument(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, &fringe.Error{Op: "cwl.Load", Kind: fringe.NotFound, Message: fmt.Sprintf("the document %s cannot be read", file), Err: err}
+		return nil, fringe.Errorf("cwl.Load", fringe.NotFound, "the document cannot be read: %w", err)
 	}
 	defer f.Close()
 	if st, err := f.Stat(); err == nil && !st.Mode().IsRegular() {
@@ -133,7 +133,7 @@ func readDocument(file string) ([]byte, error) {
 	}
 	doc, err := io.ReadAll(io.LimitReader(f, maxDocument+1))
 	if err != nil {
-		return nil, fringe.E("cwl.Load", fmt.Errorf("%s: %w", file, err))
+		return nil, fringe.Errorf("cwl.Load", fringe.Unavailable, "the document cannot be read: %w", err)
 	}
 	return doc, nil
 }

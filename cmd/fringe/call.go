@@ -34,6 +34,25 @@ type callOptions struct {
 	runID          string
 	callback, key  string
 	namespace      string
+	misused        func(format string, args ...any) error // says that the command line is wrong
+}
+
+// ofJob gives the first flag that says something of a job, and nothing of the call
+// of a service that is none.
+func (o *callOptions) ofJob() string {
+	switch {
+	case len(o.labels) > 0:
+		return "--label"
+	case o.priority != 0:
+		return "--priority"
+	case o.runID != "":
+		return "--run-id"
+	case o.callback != "":
+		return "--callback"
+	case o.key != "":
+		return "--idempotency-key"
+	}
+	return ""
 }
 
 // header gives the options that travel with the request.
@@ -92,6 +111,7 @@ once; see 'fringe job'.`,
 					return wrong(cmd, "%q is not of the form input=value", v)
 				}
 			}
+			o.misused = func(format string, args ...any) error { return wrong(cmd, format, args...) }
 			return a.call(cmd.Context(), args[0], args[1:], &o)
 		},
 	}
@@ -120,6 +140,10 @@ func (a *app) call(ctx context.Context, name string, values []string, o *callOpt
 	if err != nil {
 		return err
 	}
+	durable := o.async || fn.Shape == fringe.Task
+	if flag := o.ofJob(); flag != "" && !durable {
+		return o.misused("%s says something of a job, and %s is a service: its call is a job with --async", flag, fn.Name)
+	}
 	req, form, err := a.callRequest(ctx, cl, fn, values, o)
 	if err != nil {
 		return err
@@ -128,7 +152,7 @@ func (a *app) call(ctx context.Context, name string, values []string, o *callOpt
 	if form != nil {
 		req.Body = form.body(spin)
 	}
-	if o.async || fn.Shape == fringe.Task {
+	if durable {
 		req.Path = "/async-function/" + client.EscapePath(name)
 		j, err := client.Upload[client.Job](ctx, cl, req)
 		spin.stop()

@@ -95,11 +95,11 @@ func (r *cwlRunner) run(ctx context.Context, args []string) error {
 		return err
 	}
 	if err := os.MkdirAll(r.outDir, 0o755); err != nil {
-		return err
+		return outDirError(err)
 	}
 	work, err := os.MkdirTemp(r.outDir, ".fringe-run-")
 	if err != nil {
-		return err
+		return outDirError(err)
 	}
 	outputs, err := r.attempt(ctx, tool, inputs, work)
 	err = errors.Join(err, os.RemoveAll(work))
@@ -112,10 +112,14 @@ func (r *cwlRunner) run(ctx context.Context, args []string) error {
 	return enc.Encode(plainNumbers(outputs))
 }
 
+func outDirError(err error) error {
+	return fringe.Errorf("cwl-runner", fringe.Unavailable, "the output directory cannot be used: %w", err)
+}
+
 func readJob(path string) (map[string]any, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fringe.Errorf("cwl-runner", fringe.NotFound, "the input object %s cannot be read: %w", path, err)
+		return nil, fringe.Errorf("cwl-runner", fringe.NotFound, "the input object cannot be read: %w", err)
 	}
 	abs, err := filepath.Abs(path)
 	if err != nil {

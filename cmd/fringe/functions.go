@@ -139,7 +139,7 @@ func (a *app) publish(ctx context.Context, cl *client.Client, p string) (client.
 	var buf bytes.Buffer
 	if err := pack(&buf, abs); err != nil {
 		return client.Function{}, &fringe.Error{Op: "publish", Kind: fringe.NotFound, Err: err,
-			Message: fmt.Sprintf("%s cannot be read as a function", p), Cure: "give a function directory, a .cwl or .py file, or a git URL"}
+			Message: fmt.Sprintf("%s cannot be read as a function: %v", p, err), Cure: "give a function directory, a .cwl or .py file, or a git URL"}
 	}
 	return client.Upload[client.Function](ctx, cl, client.Request{Method: "POST", Path: "/api/v1/functions",
 		Query: url.Values{"name": {filepath.Base(abs)}}, Header: http.Header{"Content-Type": {"application/gzip"}}, Body: &buf})

@@ -267,7 +267,7 @@ func TestCrashesTouchNobody(t *testing.T) {
 		says  string
 	}{
 		{"segfault", fringe.Signalled, 139, "before"}, {"abort", fringe.Signalled, 134, "before"}, {"exit", fringe.Exited, 3, "before"},
-		{"sys.exit", fringe.Exited, 1, "no data"}, {"raise", fringe.Exited, 1, "bad cell size"}, {"memory", fringe.OutOfMemory, 137, "before"},
+		{"sys.exit", fringe.Exited, 1, "no data"}, {"raise", fringe.Exited, 70, "bad cell size"}, {"memory", fringe.OutOfMemory, 137, "before"},
 		{"daemon", fringe.Exited, 0, "before"},
 	} {
 		call, err := l.start(c.what)

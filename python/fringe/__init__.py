@@ -46,8 +46,8 @@ class Invalid(Exception):
 class Failed(Exception):
     """The work failed, for a reason that the message tells whole.
 
-    The caller of a task gets the message alone, and not the last lines of the
-    log, which has the rest.
+    The caller of a task gets the message alone, without the type and the line
+    that are told of any other exception; the log has the rest.
     """
 
 

@@ -531,6 +531,13 @@ def trim(err):
     return "".join(traceback.format_exception(type(err), err, tb))
 
 
+def place(err, function):
+    """Path and line of the last own code that err came through: that beside function, the path of the loaded file."""
+    beside = os.path.join(os.path.dirname(os.path.abspath(function)), "")
+    own = [f for f in traceback.StackSummary.extract(traceback.walk_tb(err.__traceback__), lookup_lines=False) if f.filename.startswith(beside)]
+    return (own[-1].filename, own[-1].lineno) if own else ("", 0)
+
+
 def read_handler(module, tree, file, name):
     definition = next((n for n in tree.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)) and n.name == name), None)
     function = getattr(module, name, None)

@@ -5,8 +5,8 @@ document. In the current directory it reads the input object from
 ``.fringe-inputs.json``, calls the handler, checks what it returned and writes
 it to ``cwl.output.json``. What goes wrong is told on stderr, with exit code 1;
 that an input is wrong (``fringe.Invalid``) is written to ``.fringe-invalid.json``,
-with exit code 65, and why the work failed (``fringe.Failed``) to
-``.fringe-failed.json``, with exit code 70.
+with exit code 65, and why the work failed (``fringe.Failed``, or any other exception
+with its place) to ``.fringe-failed.json``, with exit code 70.
 """
 
 import json
@@ -14,7 +14,7 @@ import os
 import sys
 
 from fringe import Failed, Invalid
-from fringe._handler import Mismatch, Problems, load, trim
+from fringe._handler import Mismatch, Problems, load, place, trim
 
 INPUTS = ".fringe-inputs.json"
 OUTPUTS = "cwl.output.json"
@@ -86,8 +86,12 @@ def call(handler):
         os.chdir(home)
         raise
     except Exception as err:
+        os.chdir(home)
         sys.stderr.write(trim(err))
-        raise SystemExit(1) from None
+        file, line = place(err, handler.file)
+        said = f"{type(err).__name__}: {err}" if str(err) else type(err).__name__
+        write(FAILED, {"message": f"{said} ({os.path.basename(file)}, line {line})" if file else said})
+        raise SystemExit(70) from None
     os.chdir(home)
     return handler.output(value)
 

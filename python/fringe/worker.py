@@ -41,7 +41,7 @@ import sys
 import threading
 
 from fringe import Directory, File
-from fringe._handler import Mismatch, Problems, load, plain, trim
+from fringe._handler import Mismatch, Problems, load, place, plain, trim
 from fringe._request import request
 
 LOAD, CALL, RAW, BODY, END = b"LCRBE"
@@ -235,15 +235,7 @@ def failure(err, function):
     """What is told of an exception; function is the path of the loaded file."""
     if isinstance(err, Mismatch):
         return {"type": "Mismatch", "message": str(err), "file": "", "line": 0, "traceback": ""}
-    trace = err.__traceback__
-    at = None
-    directory = os.path.dirname(function)
-    while trace is not None:
-        name = trace.tb_frame.f_code.co_filename
-        if at is None or name.startswith(directory + os.sep):
-            at = (name, trace.tb_lineno)
-        trace = trace.tb_next
-    name, line = at if at and at[0].startswith(directory + os.sep) else ("", 0)
+    name, line = place(err, function)
     message = "the handler called exit" if isinstance(err, SystemExit) else str(err)
     return {"type": type(err).__name__, "message": message, "file": name, "line": line, "traceback": trim(err)}
 

@@ -122,9 +122,12 @@ def main(vis: Annotated[Directory, In(writable=True)], other: Directory) -> List
         self.fails("class O(NamedTuple):\n    a: int\ndef main(a: int = 1) -> O:\n    return {'b': 3}\n", {}, "output has 'b', which O does not have")
 
     def test_handler_raises(self):
-        err = self.fails("def main(a: int) -> None:\n    raise ValueError('no good')\n", {"a": 1}, "ValueError: no good")
-        self.assertIn("function.py", err)
+        code, out, err = self.run_task("def main(a: int) -> None:\n    os.chdir('/')\n    raise ValueError('no good')\n", {"a": 1})
+        self.assertEqual((code, out), (70, None), err)
+        self.assertIn("Traceback", err)
         self.assertNotIn("fringe/run.py", err)
+        with open(os.path.join(self.work, ".fringe-failed.json")) as f:
+            self.assertEqual(json.load(f), {"message": "ValueError: no good (function.py, line 9)"})
 
     def test_inputs_are_checked(self):
         source = "def main(a: int) -> None: ...\n"
