@@ -19,7 +19,7 @@ from measurementset import Setup, Writer
 from uvfits import ORDER, SPEED_OF_LIGHT, FormatError, UVFits
 
 FRINGE = {
-    "version": "1.0.1",
+    "version": "1.0.2",
     "environment": "astro",
     "shape": "task",
     "cpu": 1,
@@ -41,7 +41,7 @@ class Outputs(NamedTuple):
     antennas: Annotated[list[str], Out(doc="Names of the antennas")]
     correlations: Annotated[list[str], Out(doc="Correlation products, in the order of the measurement set")]
     frequency: Annotated[float, Out(unit="Hz", ucd="em.freq", doc="Mean frequency")]
-    longest_baseline: Annotated[float, Out(doc="Longest projected baseline at the mean frequency, in wavelengths")]
+    longest_baseline: Annotated[float, Out(unit="lambda", doc="Longest projected baseline at the mean frequency, in wavelengths")]
     flagged: Annotated[float, Out(doc="Fraction of the visibilities that are flagged")]
 
 

@@ -114,6 +114,14 @@ class FaultTest(Case):
             table.putcol("FIELD_ID", np.full(table.nrows(), 2, np.int32))
         self.fails("wsclean", "WSClean", ms=directory(path), size=64, scale=8, niter=10)
 
+    def test_scales(self):
+        """What WSClean cannot read as the size of a pixel is refused before it starts, with the units that it knows."""
+        ms = directory(made(times=6, channels=4).ms)
+        for scale, word in {"0.12furlong": "'furlong'", "120uasec": "'uasec'", "5": "no unit", "asec": "no number", "-5asec": "no size", "0asec": "no size"}.items():
+            self.fails("wsclean", word, ms=ms, size=64, scale=scale)
+        for scale in ("1e-3 deg", "5ASEC", "0.1'", ".5e1arcsec"):
+            self.call("wsclean", ms=ms, size=64, scale=scale, threads=1)
+
     def test_own_words(self):
         """WSClean's own reason reaches the caller."""
         m = made(times=6, channels=4)

@@ -20,7 +20,7 @@ doc: |
 
 hints:
   fringe:Function:
-    version: 3.1.3
+    version: 3.1.4
     environment: wsclean
     shape: task
     contract: exec
@@ -103,7 +103,7 @@ inputs:
     fringe:maximum: 65536
   scale:
     type: [float, string]
-    doc: Size of a pixel; a number in arcsec, or text with a unit such as 0.12masec, 2asec, 1amin, 0.01deg
+    doc: Size of a pixel; a number in arcsec, or text with a unit (deg, amin, asec, masec, rad) such as 0.12masec
     fringe:unit: arcsec
     fringe:exclusiveMinimum: 0
     fringe:maximum: 36000
