@@ -205,6 +205,56 @@ func TestLockDir(t *testing.T) {
 	wantError(t, err, fringe.NotFound, file)
 }
 
+// A server that was killed, and that nobody has waited for yet, leaves the lock
+// with a process that it was just starting.
+func TestLockDirOfAKilledServer(t *testing.T) {
+	dir := t.TempDir()
+	cmd, out := helper(t, "lock", dir, 0)
+	if line, err := out.ReadString('\n'); err != nil || line != "locked\n" {
+		t.Fatal(line, err)
+	}
+	cmd.Process.Kill()
+	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	started := exec.Command("cat")
+	started.ExtraFiles = []*os.File{f}
+	until, err := started.StdinPipe()
+	if err == nil {
+		err = started.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer started.Wait()
+	f.Close()
+	took := make(chan error)
+	go func() {
+		l, err := store.LockDir(dir)
+		if err == nil {
+			err = l.Unlock()
+		}
+		took <- err
+	}()
+	select {
+	case err := <-took:
+		t.Errorf("LockDir while a process that the killed server started has it = %v, want it to wait", err)
+		until.Close()
+	case <-time.After(100 * time.Millisecond): // it waits
+		until.Close()
+		if err := <-took; err != nil {
+			t.Errorf("LockDir once that process has let go = %v", err)
+		}
+	}
+}
+
 // filled makes a closed store of about 200 kB and gives its path.
 func filled(t *testing.T, rows int) string {
 	t.Helper()

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -32,7 +33,8 @@ func LockDir(dir string) (*Lock, error) {
 	}
 	err = flock(f)
 	// A server that was killed while it started a process leaves the lock
-	// with that process until it is its own program.
+	// with that process until it is its own program; one of whose threads is
+	// in the kernel has it until that returns.
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(deadPatience); errors.Is(err, syscall.EWOULDBLOCK) && dead(holder(f)) && time.Now().Before(end); err = flock(f) {
@@ -45,11 +47,9 @@ func LockDir(dir string) (*Lock, error) {
 		}
 		return nil, explain(op, path, err)
 	}
-	// The pid only serves the message of held; a full disk must not keep the
-	// server from starting.
-	if err := f.Truncate(0); err == nil {
-		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-	}
+	// The pid only serves dead and held; a full disk must not keep the server
+	// from starting. It replaces the former one in one write.
+	_, _ = f.WriteAt(fmt.Appendf(nil, "%-10d\n", os.Getpid()), 0)
 	return &Lock{f}, nil
 }
 
@@ -76,8 +76,19 @@ func holder(f *os.File) int {
 	return pid
 }
 
-// dead says whether there is no such process any more.
-func dead(pid int) bool { return pid > 0 && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
+// dead says whether there is no such process any more, or only what its parent
+// has not yet asked for.
+func dead(pid int) bool {
+	if pid == 0 {
+		return false
+	}
+	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return true
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, state, _ := bytes.Cut(b, []byte(") "))
+	return err == nil && (bytes.HasPrefix(state, []byte("Z")) || bytes.HasPrefix(state, []byte("X")))
+}
 
 // held is the refusal of a directory that another process has.
 func held(op, dir string, f *os.File) error {
