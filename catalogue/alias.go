@@ -104,8 +104,9 @@ func (c *Catalogue) RemoveAlias(ctx context.Context, name fringe.FunctionName, a
 
 // Unpublish removes a version, and its content when no other version has it. A
 // version that an alias other than latest stands for is a Conflict. Calls that
-// run already are not stopped; that none does is for the caller to see to.
-func (c *Catalogue) Unpublish(ctx context.Context, ref string) error {
+// run already are not stopped; that none does is for the caller to see to. It
+// gives the digest that no version has any more, empty when another has it.
+func (c *Catalogue) Unpublish(ctx context.Context, ref string) (gone fringe.Digest, err error) {
 	const op = "catalogue.Unpublish"
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
@@ -117,10 +118,10 @@ func (c *Catalogue) Unpublish(ctx context.Context, ref string) error {
 	}
 	c.mu.RUnlock()
 	if err != nil {
-		return err
+		return "", err
 	}
 	if aliases = slices.DeleteFunc(aliases, func(a string) bool { return a == latest }); len(aliases) > 0 {
-		return &fringe.Error{Op: op, Kind: fringe.Conflict, Component: fringe.Catalogue,
+		return "", &fringe.Error{Op: op, Kind: fringe.Conflict, Component: fringe.Catalogue,
 			Message: fmt.Sprintf("the alias %s stands for %s@%s", strings.Join(aliases, ", "), r.name, r.version.text),
 			Cure:    "move or remove the alias first: fringe alias"}
 	}
@@ -129,15 +130,18 @@ func (c *Catalogue) Unpublish(ctx context.Context, ref string) error {
 		return err
 	})
 	if err != nil {
-		return fringe.E(op, err)
+		return "", fringe.E(op, err)
 	}
 	c.mu.Lock()
 	c.idx.remove(r)
 	c.mu.Unlock()
 	c.recent.remove(r)
-	c.sweep(r.digest)
+	if !c.used(r.digest) {
+		gone = r.digest
+		c.sweep(gone)
+	}
 	c.cfg.Log.Info("unpublished", "function", r.name+"@"+r.version.text)
-	return nil
+	return gone, nil
 }
 
 // sweep removes the content of a digest that no version has. The caller holds

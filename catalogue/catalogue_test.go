@@ -414,10 +414,12 @@ func TestAliases(t *testing.T) {
 	wantError(t, s.SetAlias(ctx, "say", "1.0", "1.0.0"), fringe.Invalid, "not an alias")
 	wantError(t, s.SetAlias(ctx, "say", "old", "0.9.0"), fringe.NotFound, "1.1.0, 1.0.0")
 	wantError(t, s.SetAlias(ctx, "says", "old", "0.9.0"), fringe.NotFound, "near names are say")
-	wantError(t, s.Unpublish(ctx, "say@1.0.0"), fringe.Conflict, "alias best")
+	_, err := s.Unpublish(ctx, "say@1.0.0")
+	wantError(t, err, fringe.Conflict, "alias best")
 	must(s.RemoveAlias(ctx, "say", "best"))
 	wantError(t, s.RemoveAlias(ctx, "say", "best"), fringe.NotFound, "no alias best")
-	must(s.Unpublish(ctx, "say@1.0.0"))
+	_, err = s.Unpublish(ctx, "say@1.0.0")
+	must(err)
 
 	s.store.Close()
 	s2 := open(t, s.dir)
@@ -436,8 +438,8 @@ func TestUnpublish(t *testing.T) {
 	if err != nil || c.Dir != b.Dir || !c.Created {
 		t.Fatalf("Publish(same content, other name) = %+v, %v", c, err)
 	}
-	if err := s.Unpublish(ctx, "say@2.0.0"); err != nil {
-		t.Fatal(err)
+	if gone, err := s.Unpublish(ctx, "say@2.0.0"); err != nil || gone != "" {
+		t.Fatalf("Unpublish(say@2.0.0) = %q, %v; its content is another's too", gone, err)
 	}
 	if v, err := s.Resolve(ctx, "say"); err != nil || v.Version != "1.0.0" {
 		t.Errorf("Resolve(say) = %v, %v, want 1.0.0", v, err)
@@ -448,9 +450,9 @@ func TestUnpublish(t *testing.T) {
 	if _, err := os.Stat(b.Dir); err != nil {
 		t.Errorf("the content that speak has is gone: %v", err)
 	}
-	for _, ref := range []string{"speak@2.0.0", "say@1.0.0"} {
-		if err := s.Unpublish(ctx, ref); err != nil {
-			t.Fatal(err)
+	for ref, digest := range map[string]fringe.Digest{"speak@2.0.0": b.Digest, "say@1.0.0": a.Digest} {
+		if gone, err := s.Unpublish(ctx, ref); err != nil || gone != digest {
+			t.Fatalf("Unpublish(%s) = %q, %v, want %q", ref, gone, err, digest)
 		}
 	}
 	for _, dir := range []string{a.Dir, b.Dir} {
@@ -735,7 +737,7 @@ func TestContentPutBack(t *testing.T) {
 		if _, err := s2.Resolve(t.Context(), "say"); err != nil {
 			t.Errorf("Resolve(put back) = %v", err)
 		}
-		if err := s2.Unpublish(t.Context(), "say@1.0.0"); err != nil {
+		if _, err := s2.Unpublish(t.Context(), "say@1.0.0"); err != nil {
 			t.Fatal(err)
 		}
 		// Half a content without a version, as a crash while removing leaves it.
@@ -971,7 +973,7 @@ func TestReadWhileChanged(t *testing.T) {
 		if p := publish(t, s, dir); !p.Created {
 			t.Error("Publish(after Unpublish) did not create")
 		}
-		if err := s.Unpublish(t.Context(), "say@2.0.0"); err != nil {
+		if _, err := s.Unpublish(t.Context(), "say@2.0.0"); err != nil {
 			t.Error(err)
 		}
 	}

@@ -294,6 +294,21 @@ func TestPublishWhatMayChange(t *testing.T) {
 	if _, err := d.Publish(t.Context(), data.PublishRequest{Call: "C", Output: "b", HostPath: filepath.Join(within, "in", "own"), Within: within, Basename: "b"}); err != nil {
 		t.Errorf("Publish() through a link that stays inside = %v", err)
 	}
+	// A product does not change with what the instance keeps open.
+	open, err := os.Create(filepath.Join(within, "open"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	open.WriteString("published")
+	s, err := d.Publish(t.Context(), data.PublishRequest{Call: "C", Output: "c", HostPath: open.Name(), Within: within, Basename: "c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	open.WriteString(" and more")
+	if got := read(t, s.Path); got != "published" {
+		t.Errorf("the product has become %q", got)
+	}
 }
 
 func TestAddByReference(t *testing.T) {

@@ -18,19 +18,20 @@ import (
 	"fringe/store"
 )
 
-// gather puts the file or directory of that name in a directory at dst, in the
-// same file system without copying: each file becomes a second name of the same
-// bytes. A file that has several names already, or that lies elsewhere, is
-// copied, since its bytes may be somebody else's. Links must stay inside of it,
+// gather puts the file or directory of that name in a directory at dst. What
+// nothing changes any more, as still says, is not copied in the same file system:
+// each file becomes a second name of the same bytes. A file that has several
+// names already, or that lies elsewhere, is copied, since its bytes may be
+// somebody else's. Links must stay inside of it,
 // and none leads out of the directory, whoever changes it meanwhile. Files lose
 // their set-user-id bits and become readable.
-func gather(ctx context.Context, in *os.Root, name, dst string) error {
+func gather(ctx context.Context, in *os.Root, name, dst string, still bool) error {
 	st, err := in.Lstat(name)
 	if err != nil {
 		return err
 	}
 	if !st.IsDir() {
-		return gatherFile(ctx, in, name, dst)
+		return gatherFile(ctx, in, name, dst, still)
 	}
 	root, err := in.OpenRoot(name)
 	if err != nil {
@@ -58,12 +59,12 @@ func gather(ctx context.Context, in *os.Root, name, dst string) error {
 			}
 			return os.Symlink(target, to)
 		}
-		return gatherFile(ctx, root, name, to)
+		return gatherFile(ctx, root, name, to, still)
 	})
 }
 
 // gatherFile is gather for what is not a directory.
-func gatherFile(ctx context.Context, in *os.Root, name, dst string) error {
+func gatherFile(ctx context.Context, in *os.Root, name, dst string, still bool) error {
 	f, err := in.OpenFile(name, unix.O_PATH|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
@@ -77,7 +78,7 @@ func gatherFile(ctx context.Context, in *os.Root, name, dst string) error {
 		return fringe.Errorf("data.gather", fringe.Invalid, "%s is %s; only files, directories and links inside of them are data", filepath.Base(name), typeName(st.Mode()))
 	}
 	linked := false
-	if st.Sys().(*syscall.Stat_t).Nlink == 1 {
+	if still && st.Sys().(*syscall.Stat_t).Nlink == 1 {
 		linked = unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, dst, unix.AT_SYMLINK_FOLLOW) == nil
 	}
 	if !linked {

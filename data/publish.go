@@ -17,8 +17,8 @@ import (
 type PublishRequest struct {
 	Call      fringe.CallID
 	Output    string // its name; parts of arrays and records follow a '/': "images/0"
-	HostPath  string // where the call left it; it stays there, and must not change afterwards
-	Within    string // a directory that holds HostPath, of which what is below may still be changed; empty: nothing changes it
+	HostPath  string // where the call left it; it stays there, and must not change afterwards when Within is empty
+	Within    string // a directory that holds HostPath, of which what is below may still be changed, so that it is copied; empty: nothing changes it
 	Basename  string
 	Directory bool
 	Owner     string // the principal's name
@@ -26,8 +26,8 @@ type PublishRequest struct {
 }
 
 // Publish checks an output and makes the dataset product:CALL/OUTPUT of it,
-// durable when Publish returns. Bytes in the site's file system are not
-// copied. An output that fails CheckProduct is an error of kind Failed and
+// durable when Publish returns. Bytes in the site's file system that nothing
+// changes any more are not copied. An output that fails CheckProduct is an error of kind Failed and
 // component Collect that names the output. The same output twice is a
 // Conflict.
 func (d *Data) Publish(ctx context.Context, r PublishRequest) (fringe.Dataset, error) {
@@ -82,7 +82,8 @@ func (d *Data) Publish(ctx context.Context, r PublishRequest) (fringe.Dataset, e
 
 // gatherFrom gathers what is at source, and follows no link out of within.
 func gatherFrom(ctx context.Context, within, source, dst string) error {
-	if within == "" {
+	still := within == ""
+	if still {
 		within = filepath.Dir(source)
 	}
 	name, err := filepath.Rel(within, source)
@@ -94,7 +95,7 @@ func gatherFrom(ctx context.Context, within, source, dst string) error {
 		return err
 	}
 	defer root.Close()
-	return gather(ctx, root, name, dst)
+	return gather(ctx, root, name, dst, still)
 }
 
 // collectError names the output in what is wrong with it.

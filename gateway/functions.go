@@ -202,7 +202,7 @@ func (g *Gateway) unpublish(r *http.Request) (answer, error) {
 		return answer{}, &fringe.Error{Op: "gateway.unpublish", Kind: fringe.Invalid, Component: fringe.Catalogue,
 			Message: "name the version to take out, as NAME@VERSION", Cure: "see the versions with: fringe describe " + ref}
 	}
-	return none(), g.cfg.Catalogue.Unpublish(r.Context(), ref)
+	return none(), g.cfg.Site.Unpublish(r.Context(), ref)
 }
 
 func (g *Gateway) setAlias(r *http.Request) (answer, error) {

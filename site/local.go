@@ -318,6 +318,17 @@ func (l *Local) Delete(ctx context.Context, id fringe.CallID) error {
 	return l.cfg.Jobs.Delete(ctx, id)
 }
 
+// Unpublish takes a version out of the catalogue, and ends its warm instances
+// unless another version has the same content: busy ones after their calls; calls
+// that wait for one are refused.
+func (l *Local) Unpublish(ctx context.Context, ref string) error {
+	gone, err := l.cfg.Catalogue.Unpublish(ctx, ref)
+	if err == nil && gone != "" {
+		l.pool.Evict(gone)
+	}
+	return err
+}
+
 // Stats tells how full the site is.
 func (l *Local) Stats() (waiting, running int, warm []pool.Stats) {
 	return l.cfg.Jobs.QueuedCount(), l.engine.stats(), l.pool.Stats()

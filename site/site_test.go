@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -125,6 +126,116 @@ func TestFilesOfServices(t *testing.T) {
 	if b, err := os.ReadFile(path); err != nil || string(b) != "the words" {
 		t.Errorf("the input has become %q, %v", b, err)
 	}
+}
+
+const clings = `"""Keeps its output open."""
+from fringe import File
+
+FRINGE = {"version": "1.0.0", "environment": "plain", "shape": "service", "warm": {"max": 1}}
+kept = []
+
+
+def main(words: str) -> File:
+    for f in kept:
+        f.write(words)
+        f.flush()
+    kept.append(open("out.txt", "w"))
+    kept[-1].write(words)
+    kept[-1].flush()
+    return File("out.txt")
+`
+
+// A product stays as it was published, though the instance that made it lives on
+// and still has the file open.
+func TestProductsOfServicesDoNotChange(t *testing.T) {
+	s := servertest.Start(t, servertest.Config(t.TempDir()))
+	s.Python()
+	s.Service("clings", clings)
+	content := func(words string) func() string {
+		did := s.Call("clings", object{"words": words})["result"].(object)["location"].(string)
+		return func() string {
+			t.Helper()
+			res, err := s.Do(t.Context(), client.Request{Method: "GET", Path: "/api/v1/content/" + client.EscapePath(did)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			b, err := io.ReadAll(res.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(b)
+		}
+	}
+	first := content("first")
+	second := content("second")
+	if a, b := first(), second(); a != "first" || b != "second" {
+		t.Errorf("the products are %q and %q, want what each call said", a, b)
+	}
+}
+
+const leaving = `"""Waits."""
+import os
+import time
+
+from fringe import Directory
+
+FRINGE = {"version": "1.0.0", "environment": "plain", "shape": "service", "warm": {"min": 1, "max": 2}}
+
+
+def main(gate: Directory, word: str) -> int:
+    while not os.path.exists(os.path.join(gate, word)):
+        time.sleep(0.01)
+    return os.getpid()
+`
+
+// The instances of a version that is unpublished end: idle ones at once, a busy
+// one after its call.
+func TestUnpublishedInstancesEnd(t *testing.T) {
+	dir := t.TempDir()
+	s := servertest.Start(t, servertest.Config(dir))
+	s.Python()
+	s.Service("leaving", leaving)
+	gate := t.TempDir()
+	in := func(word string) object {
+		return object{"gate": object{"class": "Directory", "location": "file://" + gate}, "word": word}
+	}
+	if err := os.WriteFile(filepath.Join(gate, "now"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	count := func(pattern string) int {
+		t.Helper()
+		found, err := filepath.Glob(filepath.Join(dir, "site", "scratch", "instances", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	unpublish := func() {
+		t.Helper()
+		if _, err := client.Send[any](t.Context(), s.Client, "DELETE", "/api/v1/functions/leaving@1.0.0", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Call("leaving", in("now"))
+	if count("leaving-*") == 0 {
+		t.Fatal("no instance is warm after a call")
+	}
+	unpublish()
+	servertest.Eventually(t, "the idle instance has ended", func() bool { return count("leaving-*") == 0 })
+
+	s.Service("leaving", leaving)
+	ended := make(chan error, 1)
+	go func() { _, err := s.Try("leaving", in("later")); ended <- err }()
+	servertest.Eventually(t, "the call runs", func() bool { return count("leaving-*/calls/*") == 1 })
+	unpublish()
+	if err := os.WriteFile(filepath.Join(gate, "later"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the call that ran ended with %v", err)
+	}
+	servertest.Eventually(t, "the busy instance has ended", func() bool { return count("leaving-*") == 0 })
 }
 
 // leftOfCalls gives the directories of calls that instances still have.
