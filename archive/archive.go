@@ -235,7 +235,7 @@ func (u *unpacker) parent(name string) error {
 func (u *unpacker) file(name string, h *tar.Header, r io.Reader) error {
 	if h.Size < 0 || h.Size > u.left {
 		return &fringe.Error{Op: "archive.Untar", Kind: fringe.TooLarge,
-			Message: fmt.Sprintf("the archive unpacks to more than %d bytes", u.limits.Bytes), Cure: "send less; large files belong into datasets"}
+			Message: fmt.Sprintf("the archive unpacks to more than %d bytes (%s)", u.limits.Bytes, fringe.SizeText(u.limits.Bytes)), Cure: "send less; large files belong into datasets"}
 	}
 	u.left -= h.Size
 	if err := u.parent(name); err != nil {

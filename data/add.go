@@ -294,7 +294,7 @@ func (d *Data) roomFor(ctx context.Context, op string, h Holder, n int64) error 
 		return wrap(op, err)
 	}
 	if n > d.bytes {
-		return &fringe.Error{Op: op, Kind: fringe.TooLarge, Component: fringe.Data, Message: fmt.Sprintf("the content has %d bytes; the site takes at most %d", n, d.bytes),
+		return &fringe.Error{Op: op, Kind: fringe.TooLarge, Component: fringe.Data, Message: fmt.Sprintf("the content has %s; the site takes at most %s", sized(n), sized(d.bytes)),
 			Cure: "ask the operator for a higher limit"}
 	}
 	var st unix.Statfs_t
@@ -302,7 +302,7 @@ func (d *Data) roomFor(ctx context.Context, op string, h Holder, n int64) error 
 		return nil // then the disk itself tells
 	}
 	if free := int64(st.Bavail) * st.Bsize; n > free {
-		return &fringe.Error{Op: op, Kind: fringe.Unavailable, Component: fringe.Data, Message: fmt.Sprintf("the content has %d bytes; the site's disk has %d left", n, free),
+		return &fringe.Error{Op: op, Kind: fringe.Unavailable, Component: fringe.Data, Message: fmt.Sprintf("the content has %s; the site's disk has %s left", sized(n), sized(free)),
 			Cure: "remove datasets that are not needed, or serve a directory on a larger disk"}
 	}
 	return nil

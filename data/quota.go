@@ -122,6 +122,14 @@ func (d *Data) quotaTx(tx *store.Tx, h Holder, size int64) error {
 	return err
 }
 
+// sized gives a number of bytes exactly and as people read it.
+func sized(n int64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%d bytes (%s)", n, fringe.SizeText(n))
+}
+
 // boundTx refuses size bytes more than one quota holds.
 func boundTx(tx *store.Tx, query, name string, quota, size int64) error {
 	var used int64
@@ -137,10 +145,10 @@ func boundTx(tx *store.Tx, query, name string, quota, size int64) error {
 		return nil
 	}
 	e := &fringe.Error{Op: "data.quota", Kind: fringe.OverQuota, Component: fringe.Data,
-		Message: fmt.Sprintf("the data of %s may take %d bytes here and takes %d", name, quota, used),
+		Message: fmt.Sprintf("the data of %s may take %s here and takes %s", name, sized(quota), sized(used)),
 		Cure:    "remove what is not needed (fringe data gc, fringe data remove), or ask an operator for a larger quota (fringe data quota)"}
 	if size > 0 {
-		e.Message += fmt.Sprintf("; %d more are too many", size)
+		e.Message += fmt.Sprintf("; %s more are too many", sized(size))
 	}
 	return e
 }

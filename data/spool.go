@@ -76,7 +76,7 @@ func (s *sendFault) Unwrap() error { return s.err }
 // overLimit says that more than limit bytes came.
 type overLimit struct{ limit int64 }
 
-func (o *overLimit) Error() string { return fmt.Sprintf("it has more than %d bytes", o.limit) }
+func (o *overLimit) Error() string { return "it has more than " + sized(o.limit) }
 
 // source marks the faults of reading, so that they are told from those of
 // writing.
@@ -110,7 +110,7 @@ func receiveError(op, what string, err error) error {
 	var known *fringe.Error
 	switch {
 	case errors.As(err, &over):
-		return &fringe.Error{Op: op, Kind: fringe.TooLarge, Component: fringe.Data, Message: fmt.Sprintf("%s has more than %d bytes", what, over.limit),
+		return &fringe.Error{Op: op, Kind: fringe.TooLarge, Component: fringe.Data, Message: what + " has more than " + sized(over.limit),
 			Cure: "add it as a dataset (fringe data add) and name that, or ask the operator for a higher limit"}
 	case errors.As(err, &known):
 		return viewError(op, err)

@@ -423,7 +423,7 @@ func brief(v any) string {
 			}
 			if size, ok := v["size"].(json.Number); ok {
 				if n, err := size.Int64(); err == nil {
-					return fmt.Sprintf("%s  (%s)", at, bytesText(n))
+					return fmt.Sprintf("%s  (%s)", at, fringe.SizeText(n))
 				}
 			}
 			return at
@@ -476,20 +476,6 @@ func durationText(d time.Duration) string {
 		return s + "m"
 	}
 	return s
-}
-
-func bytesText(n int64) string {
-	const units = "kMGTP"
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
-	}
-	f := float64(n)
-	i := -1
-	for f >= 1000 && i < len(units)-1 {
-		f /= 1000
-		i++
-	}
-	return fmt.Sprintf("%.1f %cB", f, units[i])
 }
 
 // bring downloads every file and directory of the output object into dir and

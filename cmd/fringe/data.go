@@ -45,7 +45,7 @@ where it is. Otherwise it is sent to the site.`,
 			if err != nil {
 				return err
 			}
-			return a.print(d, func(w io.Writer) { fmt.Fprintf(w, "%s  %s\n", d.DID, bytesText(d.Size)) })
+			return a.print(d, func(w io.Writer) { fmt.Fprintf(w, "%s  %s\n", d.DID, fringe.SizeText(d.Size)) })
 		},
 	}
 }
@@ -177,7 +177,7 @@ func (a *app) dataList() *cobra.Command {
 					if d.Directory {
 						t += "/"
 					}
-					row(d.DID, bytesText(d.Size), when(d.Created), d.Owner, t)
+					row(d.DID, fringe.SizeText(d.Size), when(d.Created), d.Owner, t)
 				}
 			})
 		}}
@@ -224,7 +224,7 @@ func (a *app) dataShow() *cobra.Command {
 			}
 			return a.print(d, func(w io.Writer) {
 				fmt.Fprintf(w, "name      %s\nbasename  %s\nsize      %s (%s bytes)\ntype      %s\n", d.DID, d.Basename,
-					bytesText(d.Size), strconv.FormatInt(d.Size, 10), d.MediaType)
+					fringe.SizeText(d.Size), strconv.FormatInt(d.Size, 10), d.MediaType)
 				for _, kv := range [][2]string{{"checksum", d.Checksum}, {"path", d.Path}, {"made by", string(d.Call)}, {"owner", d.Owner}, {"namespace", d.Namespace}} {
 					if kv[1] != "" {
 						fmt.Fprintf(w, "%-9s %s\n", kv[0], kv[1])

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fringe"
 	"fringe/client"
 )
 
@@ -64,7 +65,7 @@ func collected(w io.Writer, done client.Collected, dry bool) {
 	if len(done.Removed) > 0 {
 		listing(w, "NAME SIZE MADE OWNER WHY", func(row func(...any)) {
 			for _, g := range done.Removed {
-				row(g.DID, bytesText(g.Size), when(g.Created), g.Owner, g.Why)
+				row(g.DID, fringe.SizeText(g.Size), when(g.Created), g.Owner, g.Why)
 			}
 		})
 	}
@@ -72,7 +73,7 @@ func collected(w io.Writer, done client.Collected, dry bool) {
 	if dry {
 		word = "would remove"
 	}
-	fmt.Fprintf(w, "%s %s, %s; %s left\n", word, count(len(done.Removed), "dataset"), bytesText(done.Bytes), bytesText(done.Left))
+	fmt.Fprintf(w, "%s %s, %s; %s left\n", word, count(len(done.Removed), "dataset"), fringe.SizeText(done.Bytes), fringe.SizeText(done.Left))
 }
 
 func (a *app) dataQuota() *cobra.Command {
@@ -123,7 +124,7 @@ beside their own. Data by reference takes nothing.`,
 			}
 			return a.list(p.Items, len(p.Items), "nobody has data here or a quota; give one with: fringe data quota OWNER SIZE", "OWNER NAMESPACE USED QUOTA", func(row func(...any)) {
 				for _, q := range p.Items {
-					row(first(q.Owner, "(all)"), first(q.Namespace, "-"), bytesText(q.Used), quotaText(q))
+					row(first(q.Owner, "(all)"), first(q.Namespace, "-"), fringe.SizeText(q.Used), quotaText(q))
 				}
 			})
 		}}
@@ -135,7 +136,7 @@ beside their own. Data by reference takes nothing.`,
 func quotaText(q client.Quota) string {
 	s := "no bound"
 	if q.Bytes > 0 {
-		s = fmt.Sprintf("%s (%.0f %% taken)", bytesText(q.Bytes), 100*float64(q.Used)/float64(q.Bytes))
+		s = fmt.Sprintf("%s (%.0f %% taken)", fringe.SizeText(q.Bytes), 100*float64(q.Used)/float64(q.Bytes))
 	}
 	if !q.Own && q.Owner != "" {
 		s += ", as everybody"
@@ -157,7 +158,7 @@ func parseAge(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// parseBytes reads a size as bytesText writes it, with or without B and space.
+// parseBytes reads a size as fringe.SizeText writes it, with or without B and space.
 func parseBytes(s string) (int64, error) {
 	const units = "kMGTP"
 	text := strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(s), "B"))

@@ -120,7 +120,7 @@ func showJob(w io.Writer, j *client.Job, of []client.Parameter) {
 	line("submitted", "%s", j.Submitted.Local().Format(time.RFC3339))
 	line("time", "queue %s, start %s, run %s", seconds(j.Timing.Queue), seconds(j.Timing.Start), seconds(j.Timing.Run))
 	if j.Usage != nil {
-		line("used", "%s CPU, %s memory at most", durationText(j.Usage.CPU), bytesText(j.Usage.PeakMemory))
+		line("used", "%s CPU, %s memory at most", durationText(j.Usage.CPU), fringe.SizeText(j.Usage.PeakMemory))
 	}
 	if len(j.Labels) > 0 {
 		var labels []string
@@ -396,7 +396,7 @@ func showProvenance(w io.Writer, p *client.Provenance) {
 		for i, uses := range [][]client.DataUse{p.Inputs, p.Outputs} {
 			for _, u := range uses {
 				if u.Class != "" {
-					size := bytesText(u.Size)
+					size := fringe.SizeText(u.Size)
 					if u.Size == 0 && u.Checksum == "" {
 						size = "-" // not known
 					}
@@ -430,7 +430,7 @@ func (a *app) jobResults() *cobra.Command {
 							row(r.Name, string(r.Value)+unitText(of, r.Name, r.Value), "", "")
 							continue
 						}
-						row(r.Name, r.Location, bytesText(r.Size), strings.TrimSpace(r.Class+" "+r.MediaType))
+						row(r.Name, r.Location, fringe.SizeText(r.Size), strings.TrimSpace(r.Class+" "+r.MediaType))
 					}
 				})
 			})

@@ -417,6 +417,6 @@ func printStarts(w io.Writer, s *client.Starts) {
 	fmt.Fprintln(w)
 	if s.Zygotes > 0 {
 		fmt.Fprintf(w, "zygotes   %d, %s, imports took %.2f s; %d forks stand by, %d run, each with %s of its own and %s shared\n", s.Zygotes,
-			bytesText(s.Resident), s.Import, s.Standing, s.Running, bytesText(s.PerFork), bytesText(s.SharedFork))
+			fringe.SizeText(s.Resident), s.Import, s.Standing, s.Running, fringe.SizeText(s.PerFork), fringe.SizeText(s.SharedFork))
 	}
 }

@@ -149,7 +149,7 @@ func (l *limited) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p)
 	if l.left -= int64(n); l.left < 0 {
 		return 0, &fringe.Error{Op: "uws.upload", Kind: fringe.TooLarge, Component: fringe.Data,
-			Message: fmt.Sprintf("the uploaded file has more than %d bytes", l.max), Cure: "add it as a dataset (fringe data add) and name that"}
+			Message: fmt.Sprintf("the uploaded file has more than %d bytes (%s)", l.max, fringe.SizeText(l.max)), Cure: "add it as a dataset (fringe data add) and name that"}
 	}
 	return n, err
 }
