@@ -251,7 +251,7 @@ func TestQuota(t *testing.T) {
 	fine(add("a", "ada", 60))
 	fine(publish("C1", 30))
 	used(90)
-	wantError(t, add("b", "ada", 11), fringe.OverQuota, fringe.Data, "ada", "100 bytes", "takes 90", "11 more")
+	wantError(t, add("b", "ada", 11), fringe.OverQuota, fringe.Data, "ada", "100 bytes", "takes 90", "11 bytes more")
 	wantError(t, publish("C2", 11), fringe.OverQuota, fringe.Data, "ada")
 	fine(add("b", "ada", 10))
 	wantError(t, add("c", "ada", 0), fringe.OverQuota, fringe.Data, "takes 100")
