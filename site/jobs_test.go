@@ -462,18 +462,21 @@ func TestOldRecordsGo(t *testing.T) {
 	cfg := servertest.Config(t.TempDir())
 	s := servertest.Start(t, cfg)
 	s.Tool("nonce", nonce)
-	soon := time.Now().Add(2 * time.Second)
-	run := func(a int, destruction *time.Time) client.Job {
+	run := func(a int) client.Job {
 		t.Helper()
-		return ended(t, s, submit(t, s, client.NewJob{Function: "nonce", Inputs: map[string]any{"a": a}, Destruction: destruction}).ID)
+		return ended(t, s, submit(t, s, client.NewJob{Function: "nonce", Inputs: map[string]any{"a": a}}).ID)
 	}
-	kept := run(1, nil)
-	maker, old := run(2, &soon), run(3, &soon)
-	answered := run(2, nil)
+	kept, maker, old, answered := run(1), run(2), run(3), run(2)
 	if answered.Reused != maker.ID {
 		t.Fatalf("the job is of %q, want %q", answered.Reused, maker.ID)
 	}
 	for _, id := range []fringe.CallID{maker.ID, old.ID} {
+		res, err := s.Do(t.Context(), client.Request{Method: "POST", Path: "/uws/nonce/async/" + string(id) + "/destruction",
+			Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, Body: strings.NewReader("DESTRUCTION=2000-01-01T00:00:00Z")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
 		servertest.Eventually(t, "it is archived", func() bool { return job(t, s, id).Phase == "ARCHIVED" })
 	}
 	if err := s.Stop(); err != nil {

@@ -1,6 +1,10 @@
 package uws_test
 
 import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -355,6 +359,34 @@ func TestSync(t *testing.T) {
 		}
 	}
 	a.post(t, "/uws/say/sync", "number=1").want(t, 400)
+}
+
+// A client that leaves while it waits is not told that all is well: whoever still
+// listens, as one does who has closed only his half, gets 499.
+func TestClientGone(t *testing.T) {
+	w := start(t)
+	at := w.alice.create(t, "nap", "seconds=3600", "PHASE=RUN")
+	id := at[strings.LastIndex(at, "/")+1:]
+	for _, path := range []string{"/uws/nap/sync/" + id, "/uws/nap/async/" + id + "?WAIT=-1"} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(w.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(time.Minute))
+		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", path, w.alice.token)
+		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(res.Body); res.StatusCode != 499 || len(b) > 0 || err != nil {
+			t.Errorf("%s = %d %q, %v, want 499 and nothing", path, res.StatusCode, b, err)
+		}
+	}
+	w.alice.post(t, at+"/phase", "PHASE=ABORT").want(t, 303)
 }
 
 func TestSiblings(t *testing.T) {
