@@ -103,7 +103,7 @@ func (g *Gateway) call1(w http.ResponseWriter, r *http.Request, req *site.Reques
 			return nil, err
 		}
 	}
-	leave, err := g.expect(w, r, req, false)
+	leave, err := g.expect(r, req, false)
 	if err != nil {
 		return nil, err
 	}
@@ -126,19 +126,14 @@ func (g *Gateway) call1(w http.ResponseWriter, r *http.Request, req *site.Reques
 // expect asks the site whether it would take a call, before its body is read
 // unless that is small: a client whose call is refused gets the answer without
 // sending more of it. The call is to be left when it has ended.
-func (g *Gateway) expect(w http.ResponseWriter, r *http.Request, req *site.Request, queued bool) (leave func(), err error) {
+func (g *Gateway) expect(r *http.Request, req *site.Request, queued bool) (leave func(), err error) {
 	if n := r.ContentLength; n == 0 || n > 0 && n <= smallObject && r.Header.Get("Content-Type") == jsonType {
 		return func() {}, nil
 	}
 	if r.Header.Get(keyHeader) != "" && (queued || req.Version.Shape == fringe.Task) {
 		return func() {}, nil // it may have its place already
 	}
-	leave, err = g.cfg.Site.Expect(r.Context(), req, queued, r.ContentLength)
-	if err != nil {
-		// Else the server would wait for the body before it answers.
-		http.NewResponseController(w).EnableFullDuplex()
-	}
-	return leave, err
+	return g.cfg.Site.Expect(r.Context(), req, queued, r.ContentLength)
 }
 
 // release removes the uploads of a call that nobody owns any more; a task owns

@@ -102,7 +102,8 @@ func problemOf(err error, call fringe.CallID) client.Problem {
 	return p
 }
 
-// writeProblem answers with the problem document of err.
+// writeProblem answers with the problem document of err. It does not wait for what
+// is left of the request's body.
 func (g *Gateway) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err, fringe.CallID(w.Header().Get(callHeader)))
 	level := slog.LevelInfo
@@ -127,6 +128,7 @@ func (g *Gateway) writeProblem(w http.ResponseWriter, r *http.Request, err error
 	if p.Status == http.StatusUnauthorized {
 		h["Www-Authenticate"] = []string{`Bearer realm="fringe"`, `Basic realm="fringe", charset="UTF-8"`}
 	}
+	_ = http.NewResponseController(w).EnableFullDuplex() // a writer that cannot has read the body
 	w.WriteHeader(p.Status)
 	json.NewEncoder(w).Encode(p)
 }
