@@ -91,7 +91,11 @@ func (g *Gateway) call1(w http.ResponseWriter, r *http.Request, req *site.Reques
 	if req.Version.Raw {
 		req.Raw = &fringe.Call{Method: r.Method, Path: "/" + r.PathValue("path"), Query: r.URL.RawQuery, Header: forwarded(r),
 			Body: r.Body, Length: r.ContentLength}
-		return g.cfg.Site.Call(r.Context(), *req)
+		a, err := g.cfg.Site.Call(r.Context(), *req)
+		if err != nil {
+			answerAtOnce(w, r)
+		}
+		return a, err
 	}
 	if r.PathValue("path") != "" {
 		return nil, fringe.Errorf("gateway.invoke", fringe.NotFound, "%s is called at /function/%s; it has nothing at /%s",
@@ -103,7 +107,7 @@ func (g *Gateway) call1(w http.ResponseWriter, r *http.Request, req *site.Reques
 			return nil, err
 		}
 	}
-	leave, err := g.expect(r, req, false)
+	leave, err := g.expect(w, r, req, false)
 	if err != nil {
 		return nil, err
 	}
@@ -126,14 +130,28 @@ func (g *Gateway) call1(w http.ResponseWriter, r *http.Request, req *site.Reques
 // expect asks the site whether it would take a call, before its body is read
 // unless that is small: a client whose call is refused gets the answer without
 // sending more of it. The call is to be left when it has ended.
-func (g *Gateway) expect(r *http.Request, req *site.Request, queued bool) (leave func(), err error) {
+func (g *Gateway) expect(w http.ResponseWriter, r *http.Request, req *site.Request, queued bool) (leave func(), err error) {
 	if n := r.ContentLength; n == 0 || n > 0 && n <= smallObject && r.Header.Get("Content-Type") == jsonType {
 		return func() {}, nil
 	}
 	if r.Header.Get(keyHeader) != "" && (queued || req.Version.Shape == fringe.Task) {
 		return func() {}, nil // it may have its place already
 	}
-	return g.cfg.Site.Expect(r.Context(), req, queued, r.ContentLength)
+	leave, err = g.cfg.Site.Expect(r.Context(), req, queued, r.ContentLength)
+	if err != nil {
+		answerAtOnce(w, r)
+	}
+	return leave, err
+}
+
+// answerAtOnce has the server answer before the rest of the request's body has
+// come, for which it waits else. Of a long one the rest stays unread, and the
+// connection ends.
+func answerAtOnce(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).EnableFullDuplex() // a writer that cannot has read the body
+	if r.ContentLength < 0 || r.ContentLength > smallObject {
+		w.Header().Set("Connection", "close")
+	}
 }
 
 // release removes the uploads of a call that nobody owns any more; a task owns

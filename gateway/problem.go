@@ -102,8 +102,7 @@ func problemOf(err error, call fringe.CallID) client.Problem {
 	return p
 }
 
-// writeProblem answers with the problem document of err. It does not wait for what
-// is left of the request's body.
+// writeProblem answers with the problem document of err.
 func (g *Gateway) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err, fringe.CallID(w.Header().Get(callHeader)))
 	level := slog.LevelInfo
@@ -128,7 +127,6 @@ func (g *Gateway) writeProblem(w http.ResponseWriter, r *http.Request, err error
 	if p.Status == http.StatusUnauthorized {
 		h["Www-Authenticate"] = []string{`Bearer realm="fringe"`, `Basic realm="fringe", charset="UTF-8"`}
 	}
-	_ = http.NewResponseController(w).EnableFullDuplex() // a writer that cannot has read the body
 	w.WriteHeader(p.Status)
 	json.NewEncoder(w).Encode(p)
 }

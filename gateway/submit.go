@@ -34,7 +34,7 @@ func (g *Gateway) asJob(w http.ResponseWriter, r *http.Request, v *catalogue.Ver
 	}
 	req := site.Request{ID: site.NewCallID(), Version: v, Trace: traceOf(r)}
 	if !v.Raw {
-		leave, err := g.expect(r, &req, true)
+		leave, err := g.expect(w, r, &req, true)
 		if err != nil {
 			return err
 		}
