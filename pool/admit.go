@@ -10,7 +10,7 @@ import (
 
 // Admits says whether a call would be taken now, so that nothing is prepared
 // for one that would not: the error is the one that Invoke would give, and
-// counts as its. Of the call, Function, Same, MaxWait and, as far as they are
+// is counted in the same way. Of the call, Function, Same, MaxWait and, as far as they are
 // known, Inputs are looked at.
 func (p *Pool) Admits(ctx context.Context, c *fringe.Call) error {
 	p.mu.Lock()
@@ -33,7 +33,7 @@ type coming struct {
 }
 
 // Expect lets a call in whose body is still to be read: the error is the one
-// that Invoke would give, and counts as its; without one, Invoke of the call
+// that Invoke would give, and is counted in the same way; without one, Invoke of the call
 // with this ID does not refuse it. Its place is kept until then, or until leave
 // is called, which is harmless afterwards. While an instance is idle a principal
 // may have DefaultQueue of them in any case: bodies that come slowly keep

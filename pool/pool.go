@@ -632,7 +632,7 @@ func (v *version) refuse(err error) {
 // Stats is the state of one function version in the pool.
 type Stats struct {
 	Function  string        // name@version
-	Digest    fringe.Digest //
+	Digest    fringe.Digest // of its content
 	Instances int           // ready
 	Starting  int           // under way
 	Busy      int           // instances with a call

@@ -117,6 +117,7 @@ func (s *Service) submit(r *request, run bool) (id fringe.CallID, err error) {
 	if run { // else it may wait for its owner, where there is always a place
 		if err := s.cfg.Jobs.Room(r.Context()); err != nil {
 			http.NewResponseController(r.w).EnableFullDuplex() // else the answer would wait for the body
+			r.w.Header().Set("Connection", "close")            // with what is left of it
 			return id, err
 		}
 	}
