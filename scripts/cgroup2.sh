@@ -142,7 +142,7 @@ for package in driver/process driver/fork site; do
     go test -c -trimpath -o "$work/$(basename $package).test" ./$package
 done
 go build -trimpath -buildvcs=false -o $work/fringe ./cmd/fringe
-cp -r python testdata functions environments $work/
+cp -r python native testdata functions environments $work/
 [ ! -d site/testdata ] || cp -r site/testdata $work/site/
 find $work -name '*.go' -delete # they are not packages there
 find $work -name __pycache__ -prune -exec rm -r {} +
