@@ -295,6 +295,7 @@ func (s *script) watch(vm *goja.Runtime, clock int32, stop <-chan struct{}) verd
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	before := heap()
+	last := before
 	var swept chan uint64 // gives the heap without its garbage; nil while nobody asks
 	for {
 		var now uint64
@@ -304,15 +305,17 @@ func (s *script) watch(vm *goja.Runtime, clock int32, stop <-chan struct{}) verd
 		case now = <-swept:
 			swept = nil
 		case <-tick.C:
-			if heap() > before+mostScriptHeap {
-				now = heap()
-			} else if swept == nil && heap() > before+maxScriptMemory {
+			h := heap()
+			if h > before+mostScriptHeap || h > last+maxScriptMemory/2 { // one step may double a string: the next would come first
+				now = h
+			} else if swept == nil && h > before+maxScriptMemory {
 				swept = make(chan uint64, 1)
 				go func() { // one long step of the machine may keep it waiting
 					runtime.GC()
 					swept <- heap()
 				}()
 			}
+			last = h
 		}
 		var why verdict
 		switch {
