@@ -15,7 +15,7 @@ packages=(wsclean aoflagger casacore-data python3-casacore python3-numpy python3
 case ${1:-run} in
 run) ;;
 test) packages+=(gcc libc6-dev procps util-linux libxml2-utils python3-pyvo python3-astroquery python3-requests) ;;
-bench) packages+=(wrk) ;;
+bench) packages+=(wrk gcc libc6-dev) ;;
 *) echo "usage: setup.sh run|test|bench" >&2; exit 2 ;;
 esac
 
