@@ -10,7 +10,7 @@
 //   - arrival: a job on its way into the store.
 //   - attempt: one try of a task: stage, start, wait, collect.
 //   - call: one request to a function.
-//   - contract: the protocol between Fringe and running code (exec, python, http).
+//   - contract: the protocol between Fringe and running code (exec, python, http, worker).
 //   - dataset: named data, scope:name; a file or a directory.
 //   - delivery: a job's result on its way to the callback.
 //   - derivation: a digest of all that the outputs of a call depend on.

@@ -423,15 +423,7 @@ func (c *collector) formats(p *port, result any) error {
 	if len(p.formats) == 0 {
 		return nil
 	}
-	list, ok := result.([]any)
-	if !ok {
-		list = []any{result}
-	}
-	for _, e := range list {
-		m, ok := e.(map[string]any)
-		if !ok || m["class"] != "File" {
-			continue
-		}
+	for _, m := range primaries(result) {
 		v, err := c.e.ev.eval(p.formats[0], m)
 		if err != nil {
 			return err

@@ -130,20 +130,26 @@ func (c *collector) secondaryFiles(p *port, result any) error {
 	if len(p.secondary) == 0 {
 		return nil
 	}
-	list, ok := result.([]any)
-	if !ok {
-		list = []any{result}
-	}
-	for _, e := range list {
-		m, ok := e.(map[string]any)
-		if !ok || m["class"] != "File" {
-			continue
-		}
+	for _, m := range primaries(result) {
 		if err := c.secondary(p, m); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// primaries gives the files that a result is, or is a list of.
+func primaries(result any) (files []map[string]any) {
+	list, ok := result.([]any)
+	if !ok {
+		list = []any{result}
+	}
+	for _, e := range list {
+		if m, ok := e.(map[string]any); ok && m["class"] == "File" {
+			files = append(files, m)
+		}
+	}
+	return files
 }
 
 func (c *collector) secondary(p *port, m map[string]any) error {

@@ -1,14 +1,12 @@
 package site_test
 
 import (
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"fringe"
-	"fringe/client"
 	"fringe/server/servertest"
 )
 
@@ -45,14 +43,8 @@ func TestNativeWorker(t *testing.T) {
 		if out["median"] != 2.5 {
 			t.Errorf("median = %v", out)
 		}
-		res, err := s.Do(t.Context(), client.Request{Method: "GET", Path: "/api/v1/content/" + client.EscapePath(out["sorted"].(object)["location"].(string))})
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(res.Body)
-		res.Body.Close()
-		if err != nil || string(text) != "1\n2.5\n3\n" {
-			t.Errorf("sorted = %q, %v", text, err)
+		if text := s.Content(out["sorted"]); text != "1\n2.5\n3\n" {
+			t.Errorf("sorted = %q", text)
 		}
 	}
 	_, err = s.Try("median", object{"numbers": []float64{}})

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -151,25 +150,9 @@ func TestProductsOfServicesDoNotChange(t *testing.T) {
 	s := servertest.Start(t, servertest.Config(t.TempDir()))
 	s.Python()
 	s.Service("clings", clings)
-	content := func(words string) func() string {
-		did := s.Call("clings", object{"words": words})["result"].(object)["location"].(string)
-		return func() string {
-			t.Helper()
-			res, err := s.Do(t.Context(), client.Request{Method: "GET", Path: "/api/v1/content/" + client.EscapePath(did)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer res.Body.Close()
-			b, err := io.ReadAll(res.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return string(b)
-		}
-	}
-	first := content("first")
-	second := content("second")
-	if a, b := first(), second(); a != "first" || b != "second" {
+	first := s.Call("clings", object{"words": "first"})["result"]
+	second := s.Call("clings", object{"words": "second"})["result"]
+	if a, b := s.Content(first), s.Content(second); a != "first" || b != "second" {
 		t.Errorf("the products are %q and %q, want what each call said", a, b)
 	}
 }

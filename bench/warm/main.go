@@ -1,13 +1,13 @@
 // Command warm measures what a warm call costs, against a bare reverse proxy in
 // the same run:
 //
-//	echo       a bare Go net/http echo
-//	proxy      a bare httputil.ReverseProxy in front of echo
-//	python     a net/http server, the pool and an echo in a Python worker
-//	http       a net/http server, the pool and echo behind the http contract
-//	site       POST /function/echo on a site: functions/echo, with token, validation, metrics
+//	echo         a bare Go net/http echo
+//	proxy        a bare httputil.ReverseProxy in front of echo
+//	python       a net/http server, the pool and an echo in a Python worker
+//	http         a net/http server, the pool and echo behind the http contract
+//	site         POST /function/echo on a site: functions/echo, with token, validation, metrics
 //	site-native  the same for the echo in C of bench/echo, a native worker
-//	site-http  the same for echo behind the http contract
+//	site-http    the same for echo behind the http contract
 //
 // The load generator is wrk. The table goes to stdout: latencies at one
 // connection, requests per second at several, the medians of their ratios to

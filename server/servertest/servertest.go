@@ -209,6 +209,22 @@ func (s *Site) Add(did, path string) {
 	}
 }
 
+// Content gives the bytes of the dataset that an output names.
+func (s *Site) Content(output any) string {
+	s.t.Helper()
+	did := output.(map[string]any)["location"].(string)
+	res, err := s.Do(s.t.Context(), client.Request{Method: "GET", Path: "/api/v1/content/" + client.EscapePath(did)})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(b)
+}
+
 // Jobs gives the jobs in a phase; the empty one is any.
 func (s *Site) Jobs(phase string) []client.Job {
 	s.t.Helper()
